@@ -1,0 +1,132 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/volleypush/volley/jobs"
+	"github.com/volleypush/volley/results"
+	"github.com/volleypush/volley/sender"
+)
+
+// Delivery is one message as the broker handed it over.
+type Delivery struct {
+	// Stream is jobs.StreamJobs or jobs.StreamWork.
+	Stream  string
+	Subject string
+	Header  map[string][]string
+	Body    []byte
+	// Sequence is the message's sequence in Stream, Stored when the broker stored it (its clock).
+	Sequence uint64
+	Stored   time.Time
+	// Suspicious says that somebody else may have begun with it: it was redelivered, or it is older than our connection.
+	Suspicious bool
+}
+
+// Disposition is what to tell the broker about a delivery.
+type Disposition uint8
+
+const (
+	// Leave says nothing: the delivery comes back after the ack wait. It is the zero value, because it is always safe.
+	Leave Disposition = iota
+	// Ack takes the message off the queue.
+	Ack
+	// GiveBack returns a delivery of which nothing was begun, at once.
+	GiveBack
+)
+
+// ErrStale says that the broker may have given the delivery to somebody else meanwhile.
+var ErrStale = errors.New("the delivery's lease is over")
+
+// Events is the store of result events: one per subject, for ever.
+type Events interface {
+	// Commit stores the event on its own subject if nothing is stored there. It returns nil if the event is stored now, or
+	// the event that was there before. An error means that the outcome is not known; committing the same event again is safe.
+	Commit(ctx context.Context, event *results.Event) (earlier *results.Event, err error)
+	// Find returns the event stored on the subject, or nil if there certainly is none.
+	Find(ctx context.Context, subject string) (*results.Event, error)
+}
+
+// Work is the internal queue of segments.
+type Work interface {
+	// Put stores the segment as runnable work, or as a schedule if due is later than now. after is the sequence of the copy
+	// that the caller itself holds, 0 if it holds none. stored is false if another copy of the segment is alive: leave it alone.
+	Put(ctx context.Context, segment *jobs.Segment, due time.Time, after uint64) (stored bool, err error)
+	// Newer says whether a newer copy of the work message with this subject and sequence waits.
+	Newer(ctx context.Context, subject string, sequence uint64) (bool, error)
+}
+
+// Plan is how a job was split, created before its first segment is published and followed by whoever finds it.
+type Plan struct {
+	Fingerprint string `json:"fingerprint"`
+	Campaign    string `json:"campaign,omitempty"`
+	// Bounds has one more entry than there are segments: segment i is the ids [Bounds[i], Bounds[i+1]).
+	Bounds []int `json:"bounds"`
+}
+
+// Segments is how many segments the plan has.
+func (p Plan) Segments() int { return len(p.Bounds) - 1 }
+
+// Progress is the status record of a job with several segments.
+type Progress struct {
+	// Settled and Segments count segments; the job is done when they are equal.
+	Settled, Segments int
+	Totals            results.Totals
+}
+
+// Status keeps one record per job with several segments.
+type Status interface {
+	// Plan creates the job's plan, or returns the one that exists.
+	Plan(ctx context.Context, platform jobs.Platform, app, job string, plan Plan) (Plan, error)
+	// Settle adds the totals of a settled segment, once however often it is called, and returns the record after it.
+	Settle(ctx context.Context, event *results.Event) (Progress, error)
+}
+
+// Letter is a dead letter.
+type Letter struct {
+	Platform jobs.Platform
+	// App is "_" if the job's app could not be read.
+	App    string
+	Header map[string][]string
+	Body   []byte
+	// Event is the event that was committed for it.
+	Event *results.Event
+}
+
+// Dead stores dead letters.
+type Dead interface {
+	// Bury stores the letter. Burying the same one again (same event id) is harmless.
+	Bury(ctx context.Context, letter Letter) error
+}
+
+// Apps knows the configured apps.
+type Apps interface {
+	// App returns the app, or false if it has no credentials for the platform.
+	App(platform jobs.Platform, name string) (App, bool)
+	// Known lists the names of the platform's apps in order.
+	Known(platform jobs.Platform) []string
+}
+
+// App is one app's credentials and connections for one platform. It is safe for concurrent use.
+type App interface {
+	// Prepare renders what all recipients share. A jobs.Faults error says that the job can't be sent as it is.
+	Prepare(segment *jobs.Segment) (Batch, error)
+	// Reason returns the row of the platform's table with that name, for a failure whose answer came in an earlier round.
+	Reason(name string) *sender.Reason
+	MaxAttempts() int
+	// MessageIDs says whether events name the provider's ids of accepted recipients.
+	MessageIDs() bool
+}
+
+// Batch is one prepared segment.
+type Batch interface {
+	// Deadline is when the provider should no longer be asked; zero for a job that is sent once and never retried.
+	Deadline() time.Time
+	// Send sends to recipient i of the segment for each i in recipients and sets out[i] for each of them. It returns when every
+	// one has its outcome; a cancelled context makes the rest sender.Unsent or sender.Uncertain.
+	Send(ctx context.Context, recipients []int, out []sender.Outcome)
+}
+
+// Clock tells the broker's time.
+type Clock interface{ Now() time.Time }
