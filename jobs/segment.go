@@ -1,6 +1,9 @@
 package jobs
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // Segment is the unit of sending: at most MaxSegmentRecipients recipients of one job at one round. It is sent,
 // committed and acknowledged as a whole. Job.IDs holds the recipients of this segment only; Positions says where
@@ -31,6 +34,9 @@ type Segment struct {
 	Requeued bool
 	// Explicit says that the id was chosen by the publisher (body or Nats-Msg-Id header), not derived.
 	Explicit bool
+	// Prior is what the earlier rounds of this segment add up to, as JSON that means nothing to this package; nil in round 0.
+	// Encode carries it in the Volley-Prior header and DecodeSegment gives it back as it was.
+	Prior json.RawMessage
 	// Body is the message's bytes as they were delivered, for the dead letter.
 	Body []byte
 }

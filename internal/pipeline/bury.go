@@ -1,0 +1,78 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/volleypush/volley/jobs"
+	"github.com/volleypush/volley/results"
+)
+
+// Why a dead letter died: the closed set of results.Dead.Reason.
+const (
+	deadInvalid    = "invalid"
+	deadPayload    = "payload"
+	deadUnknownApp = "unknown_app"
+	deadReused     = "id_reused"
+)
+
+// unreadableApp stands for the app of a job that can't be read that far.
+const unreadableApp = "_"
+
+// refuse buries a job that can't be decoded, with as much of its identity as can be read.
+func (c *Core) refuse(ctx context.Context, d Delivery, platform jobs.Platform, lane jobs.Lane, err error) error {
+	var faults jobs.Faults
+	if !errors.As(err, &faults) {
+		faults = jobs.Faults{{Problem: err.Error()}}
+	}
+	job := jobs.Identify(platform, d.Body)
+	id, explicit := jobs.ResolveID(job.ID, first(d.Header, "Nats-Msg-Id"), d.Sequence, d.Stored)
+	if job.App == "" {
+		job.App = unreadableApp
+	}
+	seg := &jobs.Segment{
+		Job: job, JobID: id, Lane: lane, Whole: true, Segments: 1, Total: job.Recipients(),
+		Published: d.Stored, Fingerprint: jobs.Fingerprint(d.Body), Explicit: explicit, Body: d.Body,
+	}
+	return c.bury(ctx, held{Delivery: d, seg: seg}, deadInvalid, faults)
+}
+
+// reused buries a job whose id belongs to another job. Its event can't be stored under that id, so it goes by the id it would
+// have had without one.
+func (c *Core) reused(ctx context.Context, h held) error {
+	fault := jobs.Fault{Field: "id", Problem: fmt.Sprintf("%q was used for a job with another body; give every job its own id", h.seg.JobID)}
+	seg := *h.seg
+	seg.JobID, _ = jobs.ResolveID("", "", h.Sequence, h.Stored)
+	seg.Number, seg.Segments, seg.Round = 0, 1, 0
+	h.seg = &seg
+	return c.bury(ctx, h, deadReused, jobs.Faults{fault})
+}
+
+// bury commits the event of a dead letter; proceed then stores the letter itself, and only after that the delivery is
+// acknowledged.
+func (c *Core) bury(ctx context.Context, h held, reason string, faults jobs.Faults) error {
+	e := newEvent(h.seg, results.KindDead, c.Clock.Now())
+	e.Dead = &results.Dead{Reason: reason, Faults: faults, Stream: h.Stream, Sequence: h.Sequence}
+	e.Worker = c.Worker
+	e.Done = h.seg.Segments == 1
+	if e.Recipients > 0 {
+		indexes := make(jobs.Indexes, e.Recipients)
+		for i := range indexes {
+			indexes[i] = h.seg.Position(i)
+		}
+		e.Skipped = []results.Skipped{{Indexes: indexes, Why: results.SkippedDead}}
+	}
+	r := round{seg: h.seg}
+	e.Totals = r.totals(e)
+	return c.commit(ctx, h, e)
+}
+
+// lay stores the letter that belongs to a dead event.
+func (c *Core) lay(ctx context.Context, h held, event *results.Event) error {
+	letter := Letter{Platform: event.Platform, App: event.App, Header: h.Header, Body: h.Body, Event: event}
+	if err := c.Dead.Bury(ctx, letter); err != nil {
+		return fmt.Errorf("storing the dead letter of %s: %w", event.ID, err)
+	}
+	return nil
+}

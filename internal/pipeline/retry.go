@@ -1,0 +1,137 @@
+package pipeline
+
+import (
+	"slices"
+	"time"
+
+	"github.com/volleypush/volley/jobs"
+	"github.com/volleypush/volley/results"
+	"github.com/volleypush/volley/sender"
+)
+
+// The back-off between attempts. The last steps reach Apple's own advice for 5xx answers (Handling notification responses
+// from APNs: retry after 15 minutes).
+const (
+	minBackoff = time.Second
+	maxBackoff = 15 * time.Minute
+)
+
+// retries collects who goes on in the next round, grouped by what that round has to know of them.
+type retries struct {
+	round  *round
+	now    time.Time
+	random func() float64
+	groups []group
+}
+
+// group shares everything but its members. cause tells apart outcomes of this round that must share one jittered delay,
+// so that a segment of a thousand makes a few groups and not a thousand.
+type group struct {
+	results.RetryGroup
+	cause cause
+}
+
+type cause struct {
+	reason     *sender.Reason
+	status     int
+	attempts   int
+	retryAfter time.Duration
+	notBefore  time.Time
+}
+
+// take decides whether a recipient is tried again after a transient answer. Only an answer of its own costs an attempt: one
+// that was certainly not processed does not, one whose answer was lost does, because it may have been reached.
+func (n *retries) take(i int) bool {
+	r := n.round
+	out := &r.out[i]
+	if r.deadline.IsZero() {
+		return false // expiration 0: one attempt
+	}
+	attempts := r.try(i).Attempts
+	switch out.Class {
+	case sender.Unsent:
+	case sender.Uncertain:
+		if r.seg.Job.OnUncertain == jobs.OnUncertainReport {
+			return false
+		}
+		attempts++
+	default:
+		attempts++
+	}
+	if attempts >= r.app.MaxAttempts() {
+		return false
+	}
+	c := cause{reason: out.Reason, status: out.Status, attempts: attempts, retryAfter: out.RetryAfter}
+	if k := n.find(c); k >= 0 {
+		return n.join(k, i)
+	}
+	due := n.now.Add(n.delay(c))
+	n.groups = append(n.groups, group{cause: c, RetryGroup: results.RetryGroup{
+		Attempts: attempts, NotBefore: due.UTC(), Reason: out.Reason.Name, Status: out.Status,
+	}})
+	return n.join(len(n.groups)-1, i)
+}
+
+// ride passes a recipient that was not due on to the next round, uncounted. It answers false if its time is over.
+func (n *retries) ride(i int) bool {
+	r := n.round
+	if r.late(n.now) {
+		return false
+	}
+	try := r.try(i)
+	c := cause{status: try.Status, attempts: try.Attempts, notBefore: try.NotBefore, reason: r.app.Reason(try.Reason)}
+	k := n.find(c)
+	if k < 0 {
+		n.groups = append(n.groups, group{cause: c, RetryGroup: results.RetryGroup{
+			Attempts: try.Attempts, NotBefore: try.NotBefore, Reason: try.Reason, Status: try.Status,
+		}})
+		k = len(n.groups) - 1
+	}
+	return n.join(k, i)
+}
+
+func (n *retries) find(c cause) int {
+	return slices.IndexFunc(n.groups, func(g group) bool { return g.cause == c })
+}
+
+// join adds recipient i to a group, unless the group's time comes after the deadline.
+func (n *retries) join(k, i int) bool {
+	g := &n.groups[k]
+	if n.round.late(g.NotBefore) {
+		return false
+	}
+	g.Indexes = append(g.Indexes, n.round.seg.Position(i))
+	return true
+}
+
+// delay is max(Retry-After, the reason's floor, full-jitter back-off).
+func (n *retries) delay(c cause) time.Duration {
+	// A recipient that costs no attempts still waits longer each round.
+	step := max(c.attempts, n.round.seg.Round+1)
+	ceiling := maxBackoff
+	if step < 10 { // 2^10 s is more than maxBackoff
+		ceiling = min(ceiling, time.Second<<step)
+	}
+	jittered := minBackoff + time.Duration(n.random()*float64(ceiling-minBackoff))
+	return max(jittered, c.retryAfter, c.reason.Floor)
+}
+
+// retry is what the event says about the next round; nil if nobody goes on.
+func (n *retries) retry() *results.Retry {
+	var retry results.Retry
+	for _, g := range n.groups {
+		if len(g.Indexes) == 0 {
+			continue
+		}
+		retry.Indexes = append(retry.Indexes, g.Indexes...)
+		retry.Groups = append(retry.Groups, g.RetryGroup)
+		if retry.At.IsZero() || g.NotBefore.Before(retry.At) {
+			retry.At = g.NotBefore
+		}
+	}
+	if len(retry.Indexes) == 0 {
+		return nil
+	}
+	slices.Sort(retry.Indexes)
+	return &retry
+}

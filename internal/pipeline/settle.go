@@ -1,0 +1,176 @@
+package pipeline
+
+import (
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"github.com/volleypush/volley/jobs"
+	"github.com/volleypush/volley/results"
+	"github.com/volleypush/volley/sender"
+)
+
+// round is one sending of a segment: who is sent to, and what became of it. All of it is pure.
+type round struct {
+	seg *jobs.Segment
+	app App
+	// deadline is when the provider should no longer be asked; zero allows one attempt and no retry.
+	deadline time.Time
+	// out is parallel to the segment's recipients; sender.Unset for those this round did not send to.
+	out []sender.Outcome
+}
+
+// ready lists who is sent to now: everybody whose time has come, unless the deadline has passed.
+func (r *round) ready(now time.Time) []int {
+	if r.late(now) {
+		return nil
+	}
+	ready := make([]int, 0, len(r.out))
+	for i := range r.out {
+		if !r.try(i).NotBefore.After(now) {
+			ready = append(ready, i)
+		}
+	}
+	return ready
+}
+
+func (r *round) late(now time.Time) bool { return !r.deadline.IsZero() && !now.Before(r.deadline) }
+
+func (r *round) try(i int) jobs.Try {
+	if r.seg.Tries == nil {
+		return jobs.Try{}
+	}
+	return r.seg.Tries[i]
+}
+
+// settle gives every recipient its place in one event. random jitters the retries.
+func (r *round) settle(now time.Time, random func() float64) *results.Event {
+	e := newEvent(r.seg, results.KindSegment, now)
+	next := retries{round: r, now: now, random: random}
+	var expired jobs.Indexes
+	for i := range r.out {
+		out := &r.out[i]
+		if out.Class != sender.Unset {
+			e.Attempt = max(e.Attempt, r.try(i).Attempts+1)
+		}
+		switch out.Class {
+		case sender.Accepted:
+			r.accept(e, i)
+		case sender.Expired:
+			token := results.ExpiredToken{Failure: r.failure(i, out.Reason, out.Status)}
+			if !out.Timestamp.IsZero() {
+				token.Timestamp, token.TimestampMS = out.Timestamp.Unix(), out.Timestamp.UnixMilli()
+			}
+			e.ExpiredTokens = append(e.ExpiredTokens, token)
+		case sender.Rejected, sender.BadJob, sender.Credential:
+			e.Failures = append(e.Failures, r.failure(i, out.Reason, out.Status))
+		case sender.Transient, sender.Throttled, sender.Unsent, sender.Uncertain:
+			if !next.take(i) {
+				r.giveUp(e, i, &expired)
+			}
+		default: // not sent to in this round: not due yet, or too late
+			if !next.ride(i) {
+				r.outOfTime(e, i, &expired)
+			}
+		}
+	}
+	if len(expired) > 0 {
+		e.Skipped = append(e.Skipped, results.Skipped{Indexes: expired, Why: results.SkippedExpired})
+	}
+	e.Retry = next.retry()
+	e.Totals = r.totals(e)
+	e.Done = e.Retry == nil && r.seg.Segments == 1
+	return e
+}
+
+func (r *round) accept(e *results.Event, i int) {
+	e.Sent++
+	out := &r.out[i]
+	if out.CanonicalID != "" {
+		e.CanonicalIDs = append(e.CanonicalIDs, results.CanonicalID{
+			Index: r.seg.Position(i), OldID: r.seg.Job.Recipient(i), NewID: out.CanonicalID,
+		})
+	}
+	if out.ProviderID != "" && r.app.MessageIDs() {
+		e.Accepted = append(e.Accepted, results.AcceptedID{Index: r.seg.Position(i), ID: out.ProviderID})
+	}
+}
+
+// giveUp places a recipient that can't be tried again: its last answer is what it failed with. One that was certainly never
+// reached, in this round or an earlier one, ran out of time; one whose answer was lost stays uncertain.
+func (r *round) giveUp(e *results.Event, i int, expired *jobs.Indexes) {
+	out := &r.out[i]
+	switch {
+	case out.Class == sender.Uncertain:
+		e.Uncertain = append(e.Uncertain, results.Uncertain{
+			Index: r.seg.Position(i), Token: r.seg.Job.Recipient(i), Reason: out.Reason.Name,
+		})
+	case out.Class == sender.Unsent && r.try(i).Attempts == 0 && !r.deadline.IsZero():
+		*expired = append(*expired, r.seg.Position(i))
+	default:
+		e.Failures = append(e.Failures, r.failure(i, out.Reason, out.Status))
+	}
+}
+
+// outOfTime places a recipient whose deadline passed before this round began.
+func (r *round) outOfTime(e *results.Event, i int, expired *jobs.Indexes) {
+	try := r.try(i)
+	if try.Attempts == 0 {
+		*expired = append(*expired, r.seg.Position(i))
+		return
+	}
+	e.Failures = append(e.Failures, r.failure(i, r.app.Reason(try.Reason), try.Status))
+}
+
+func (r *round) failure(i int, reason *sender.Reason, status int) results.Failure {
+	return results.Failure{
+		Index: r.seg.Position(i), Token: r.seg.Job.Recipient(i),
+		Error: reason.Error, Code: reason.Code, Reason: reason.Name, Status: status,
+		Description: reason.Description, Action: reason.Action,
+	}
+}
+
+// totals adds the round to what the earlier rounds of the segment came to.
+func (r *round) totals(e *results.Event) *results.Totals {
+	var sum results.Totals
+	if r.seg.Prior != nil {
+		// Written by settle of the round before; an unreadable one was refused when the segment was decoded.
+		_ = json.Unmarshal(r.seg.Prior, &sum)
+	}
+	return addEvent(sum, e, r.seg.Round == 0)
+}
+
+func addEvent(sum results.Totals, e *results.Event, first bool) *results.Totals {
+	if first {
+		sum.Recipients += e.Recipients
+	}
+	sum.Sent += e.Sent
+	sum.Failures += len(e.Failures)
+	sum.ExpiredTokens += len(e.ExpiredTokens)
+	sum.CanonicalIDs += len(e.CanonicalIDs)
+	sum.Uncertain += len(e.Uncertain)
+	for _, s := range e.Skipped {
+		sum.Skipped += len(s.Indexes)
+	}
+	if e.Retry != nil {
+		sum.Retries += len(e.Retry.Indexes)
+	}
+	return &sum
+}
+
+// newEvent makes the event of a segment with everything but its outcome.
+func newEvent(seg *jobs.Segment, kind results.Kind, now time.Time) *results.Event {
+	e := &results.Event{
+		V: results.Version, Kind: kind,
+		Platform: seg.Job.Platform, App: seg.Job.App, Job: seg.JobID, Campaign: seg.Job.Campaign,
+		Segment: seg.Number, Segments: seg.Segments, Round: seg.Round, Recipients: seg.Job.Recipients(),
+		Fingerprint: seg.Fingerprint, Requeued: seg.Requeued, At: now.UTC(),
+	}
+	e.SetID()
+	return e
+}
+
+// eventSubject is where the event of the segment's current round is stored.
+func eventSubject(seg *jobs.Segment) string {
+	return results.SubjectOf(seg.Job.Platform, seg.Job.App, seg.JobID, strconv.Itoa(seg.Number), seg.Round)
+}

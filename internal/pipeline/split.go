@@ -1,0 +1,31 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/volleypush/volley/jobs"
+)
+
+// split puts a job on PUSH_WORK in segments. The plan is stored before the first segment: whoever repeats a split that was
+// cut off follows the same boundaries, whatever its own limits are. A segment that is finished already is put again and then
+// found finished by the check before its send.
+func (c *Core) split(ctx context.Context, h held) error {
+	job := h.seg.Job
+	want := Plan{Fingerprint: h.seg.Fingerprint, Campaign: job.Campaign, Bounds: jobs.Split(job.IDs, c.MaxPayload)}
+	plan, err := c.Status.Plan(ctx, job.Platform, job.App, h.seg.JobID, want)
+	if err != nil {
+		return fmt.Errorf("storing the plan of the split: %w", err)
+	}
+	if plan.Fingerprint != h.seg.Fingerprint {
+		return c.reused(ctx, h)
+	}
+	for i := range plan.Segments() {
+		// Refused means that this segment's copy is alive: somebody was here before us.
+		if _, err := c.Work.Put(ctx, h.seg.Sub(plan.Bounds, i), time.Time{}, 0); err != nil {
+			return fmt.Errorf("storing segment %d of %d: %w", i, plan.Segments(), err)
+		}
+	}
+	return nil
+}
