@@ -1,0 +1,60 @@
+# `make` shows what there is. CI does not use make: .ci/run is the list of what a change must pass.
+GO       ?= go
+FUZZTIME ?= 30s
+BENCH    ?= .
+COUNT    ?= 1
+
+# The linter is kept here by its pinned version; the folder is ignored by git.
+export TOOLS ?= $(CURDIR)/.cache
+
+RACE = ./internal/... ./sender/... $(if $(wildcard integration/*.go),./integration/...)
+
+.DEFAULT_GOAL := help
+.PHONY: help build test vet race lint fmt fuzz bench demo nodeclient compose-test ci clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## static bin/worker and bin/enqueue, what the Dockerfile copies
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o bin/ ./cmd/worker ./cmd/enqueue
+
+test: ## all tests
+	$(GO) test ./...
+
+vet: ## go vet
+	$(GO) vet ./...
+
+race: ## tests under the race detector (needs a C compiler)
+	$(GO) test -race $(RACE)
+
+lint: ## golangci-lint at its pinned version (.ci/lint); the first run installs it
+	bash .ci/lint
+
+fmt: ## gofumpt and import order
+	bash .ci/lint fmt
+
+fuzz: ## each fuzz function for FUZZTIME (30s)
+	@set -e; for dir in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -r -n1 dirname | sort -u); do \
+	  for target in $$($(GO) test -list '^Fuzz' "$$dir" | grep '^Fuzz'); do \
+	    echo "== $$dir $$target"; \
+	    $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$dir"; \
+	  done; \
+	done
+
+bench: ## benchmarks matching BENCH (all), COUNT times (1; 10 for benchstat)
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) ./...
+
+demo: ## a campaign through the real system against simulators, with its books checked
+	$(GO) run ./cmd/worker demo
+
+nodeclient: ## a job published from Node and its event (needs node and npm)
+	bash .ci/nodeclient
+
+compose-test: ## what docker-compose.yml says, without an engine
+	cd integration/compose && $(GO) test ./...
+
+ci: ## everything a change must pass
+	bash .ci/run
+
+clean: ## removes what make built
+	rm -rf bin .cache integration/nodeclient/node_modules
