@@ -51,7 +51,10 @@ const maxIndexes = 1 << 20
 
 // ParseIndexes reads the text form. It refuses anything that is not strictly ascending, signs, spaces, leading
 // zeros, and lists of more than 2^20 positions.
-func ParseIndexes(text string) (Indexes, error) {
+func ParseIndexes(text string) (Indexes, error) { return parseIndexes(text, maxIndexes) }
+
+// parseIndexes reads at most limit positions, and allocates for no more.
+func parseIndexes(text string, limit int) (Indexes, error) {
 	if text == "" {
 		return Indexes{}, nil
 	}
@@ -69,14 +72,14 @@ func ParseIndexes(text string) (Indexes, error) {
 				return nil, err
 			}
 			if hi <= lo {
-				return nil, fmt.Errorf("range %q is not ascending", part)
+				return nil, fmt.Errorf("range %q is not ascending", shortened(part))
 			}
 		}
 		if lo <= last {
-			return nil, fmt.Errorf("indexes are not ascending at %q", part)
+			return nil, fmt.Errorf("indexes are not ascending at %q", shortened(part))
 		}
-		if len(out)+hi-lo+1 > maxIndexes {
-			return nil, fmt.Errorf("more than %d indexes", maxIndexes)
+		if len(out)+hi-lo+1 > limit {
+			return nil, fmt.Errorf("more than %d indexes", limit)
 		}
 		for i := lo; i <= hi; i++ {
 			out = append(out, i)
@@ -88,8 +91,16 @@ func ParseIndexes(text string) (Indexes, error) {
 
 func parseIndex(text string) (int, error) {
 	n, err := strconv.ParseUint(text, 10, 31)
-	if err != nil || (len(text) > 1 && text[0] == '0') || text[0] == '+' {
-		return 0, fmt.Errorf("%q is not an index", text)
+	if err != nil || (len(text) > 1 && text[0] == '0') {
+		return 0, fmt.Errorf("%q is not an index", shortened(text))
 	}
 	return int(n), nil
+}
+
+// shortened keeps a hostile text from filling a log.
+func shortened(text string) string {
+	if len(text) > 24 {
+		return text[:24] + "…"
+	}
+	return text
 }

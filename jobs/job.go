@@ -58,16 +58,27 @@ type Job struct {
 	APNS *APNSOptions
 	// GCM holds the platform's options; non-nil exactly if Platform is GCM.
 	GCM *GCMOptions
+
+	// source is the body, and fields its members but the ids, sorted by name: what Encode writes. Only Decode sets them.
+	source string
+	fields []rawField
+}
+
+// rawField is one member of the body as it stands there.
+type rawField struct {
+	name  string
+	value value
 }
 
 // MessageKind is the form of a job's "message".
 type MessageKind uint8
 
 // The forms. Text is a JSON string. Alert and APS occur for APNs only: an object that has only keys of the alert
-// object, or only keys of the aps dictionary. Data occurs for GCM only: any other JSON value that is not an object
-// is wrapped by the sender as {"message": value}; an object is the data itself.
+// object, or only keys of the aps dictionary. Data occurs for GCM only: an object is the data itself; any other JSON
+// value, an explicit null included, is wrapped by the sender as {"message": value}. None is an absent message; for APNs
+// also null and an object without keys.
 const (
-	MessageNone MessageKind = iota // null or absent
+	MessageNone MessageKind = iota
 	MessageText
 	MessageAlert
 	MessageAPS
@@ -79,13 +90,15 @@ type Message struct {
 	Kind MessageKind
 	// Text is set for MessageText.
 	Text string
-	// Object holds the keys of MessageAlert, MessageAPS and of a MessageData that is an object.
+	// Object holds the keys of MessageAlert, MessageAPS and of a MessageData that is an object, there without its
+	// "notification", which is in GCMOptions; nil otherwise. The values are canonical JSON: no spaces, sorted keys, raw UTF-8.
 	Object map[string]json.RawMessage
-	// Value is the JSON value of a MessageData that is not an object (number, boolean, array).
+	// Value is the JSON value of a MessageData that is not an object (null, number, boolean, array), canonical.
 	Value json.RawMessage
 }
 
-// APNSOptions are the options of an APNs job. A nil pointer or nil RawMessage means that the job does not say.
+// APNSOptions are the options of an APNs job. A nil pointer or nil RawMessage means that the job does not say. RawMessages
+// but Payload are canonical JSON: no spaces, sorted keys, raw UTF-8, numbers as they were written.
 // Sources: reference API §2.3 and §3 (names, rules), Apple's header and payload pages (newer names).
 type APNSOptions struct {
 	Badge             *int64
@@ -130,8 +143,10 @@ type APNSOptions struct {
 	Retries           *int
 }
 
-// GCMOptions are the options of a GCM / FCM job; nil means that the job does not say.
+// GCMOptions are the options of a GCM / FCM job; nil means that the job does not say. RawMessages but Payload are
+// canonical JSON.
 type GCMOptions struct {
+	// Notification is the message's own "notification" if it has one, else the option.
 	Notification          map[string]json.RawMessage
 	CollapseKey           *string
 	DelayWhileIdle        *bool
@@ -140,8 +155,8 @@ type GCMOptions struct {
 	RestrictedPackageName *string
 	DryRun                *bool
 	// FCM v1 only:
-	FID        *bool // true: the ids are Firebase installation IDs
-	Topic      *string
+	FID        *bool   // true: the ids are Firebase installation IDs
+	Topic      *string // without "/topics/"
 	Condition  *string
 	Android    json.RawMessage // object
 	APNS       json.RawMessage // object

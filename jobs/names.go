@@ -1,5 +1,7 @@
 package jobs
 
+import "math"
+
 // Names that are public contract: streams, buckets and the prefix of result subjects. Durable names and subjects
 // are built by the functions in subject.go.
 const (
@@ -33,4 +35,31 @@ const (
 	MaxTimeToLive = 2_419_200
 	// DefaultExpiration is the APNs expiration in seconds from now when neither job nor app says.
 	DefaultExpiration = 2_592_000
+	// MaxExpiration is the longest APNs expiration in seconds. The apns-expiration header and the binary frame count in
+	// seconds since 1970; the frame has 32 bits for it.
+	MaxExpiration = math.MaxInt32
+	// MaxBatchSize is the most notifications in one coalesced write; the least is 1.
+	MaxBatchSize = 1000
+	// MaxErrorTimeout is the longest error_timeout in seconds; the least is 0.
+	MaxErrorTimeout = 300
+	// MaxPayloadLength is the largest max_payload_length: Apple takes no larger payload (voip and broadcast).
+	MaxPayloadLength = 5120
+	// MaxRetries is the most write retries of the binary protocol; the least is 1.
+	MaxRetries = 100
+	// MaxCollapseIDBytes is the longest apns-collapse-id, in bytes.
+	MaxCollapseIDBytes = 64
+	// MaxAPNSTopicBytes is the longest apns-topic and apns-push-type, in bytes; ours, far above any bundle id.
+	MaxAPNSTopicBytes = 255
+	// MaxEpochSeconds is the latest time that the binary frame's 32 bits can say: the end of an APNs job's expiration.
+	MaxEpochSeconds = math.MaxUint32
+	// MaxTopicBytes is the longest FCM topic, without "/topics/".
+	MaxTopicBytes = 900
+	// MaxConditionTopics is how many topics an FCM condition may name.
+	MaxConditionTopics = 5
+	// MaxDepth is how deep the values of a job may be nested, the job itself included.
+	MaxDepth = 100
+	// MaxFaults is how many faults of one job are listed; one more then says how many were left out.
+	MaxFaults = 50
+	// MaxNameBytes is the longest unknown name that a fault quotes: a longer one may be a token in the wrong place.
+	MaxNameBytes = 40
 )

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"encoding/json"
+	"strconv"
 	"time"
 )
 
@@ -47,6 +48,49 @@ type Try struct {
 	Attempts int
 	// NotBefore is when it may be tried again; zero means now.
 	NotBefore time.Time
+	// Reason and Status are the last answer: what a recipient that runs out of time fails with. "" and 0 if there was none.
+	Reason string
+	Status int
+}
+
+// NewSegment makes the segment of a whole job as it came from PUSH_JOBS: msgID is its Nats-Msg-Id header ("" if none),
+// sequence and stored are where and when the broker stored it. The job must come from Decode.
+func NewSegment(j *Job, lane Lane, msgID string, sequence uint64, stored time.Time) *Segment {
+	id, explicit := ResolveID(j.ID, msgID, sequence, stored)
+	body := []byte(j.source)
+	return &Segment{
+		Job: j, JobID: id, Lane: lane, Whole: true, Segments: 1, Total: j.Recipients(),
+		Published: stored, Fingerprint: Fingerprint(body), Explicit: explicit, Body: body,
+	}
+}
+
+// Sub returns segment i of a split of this whole job: its recipients from bounds[i] to bounds[i+1]. bounds are ascending
+// positions in the job's ids, the first 0 and the last their number; see Split.
+func (s *Segment) Sub(bounds []int, i int) *Segment {
+	from, to := bounds[i], bounds[i+1]
+	job := *s.Job
+	job.IDs = s.Job.IDs[from:to:to]
+	sub := *s
+	sub.Job, sub.Whole, sub.Number, sub.Segments, sub.Body = &job, false, i, len(bounds)-1, nil
+	sub.Positions = make([]int, to-from)
+	for k := range sub.Positions {
+		sub.Positions[k] = s.Position(from + k)
+	}
+	if s.Tries != nil {
+		sub.Tries = s.Tries[from:to:to]
+	}
+	return &sub
+}
+
+// Tail returns the segment's place in subjects.
+func (s *Segment) Tail() Tail {
+	tail := Tail{
+		Platform: s.Job.Platform, App: s.Job.App, Lane: s.Lane, Job: s.JobID, Segment: SegmentAll, Round: s.Round,
+	}
+	if !s.Whole {
+		tail.Segment = strconv.Itoa(s.Number)
+	}
+	return tail
 }
 
 // Position returns the index in the job's original ids of recipient i of this segment.

@@ -1,0 +1,186 @@
+package jobs
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// Decode reads and validates a job for the platform. It never changes or keeps body. The error is always of type
+// Faults and lists every fault at once; it quotes field names and Volley's own words, never a token or a text.
+//
+// The codec is strict: unknown fields, two fields of one name, anything behind the object, broken Unicode and wrong
+// types are faults. null says the same as leaving the field out, except in GCM's message, where it is a value.
+// A malformed recipient is no fault of the job: see ValidateRecipient.
+func Decode(p Platform, body []byte) (*Job, error) { return decode(p, body, notYet) }
+
+// pending names a field whose behaviour is not built yet, or one value of it.
+type pending struct {
+	field string
+	// value is the JSON of the value; "" for the whole field.
+	value string
+}
+
+// notYet is what Decode refuses as "not supported yet". Its rules are in place and tested; delete a row when the
+// behaviour behind it is built.
+var notYet = []pending{
+	{field: "on_uncertain", value: `"report"`},
+	{field: "channel"},
+}
+
+// decoder is the state of one Decode.
+type decoder struct {
+	faultList
+	platform Platform
+	table    *fieldTable
+	pending  []pending
+	job      *Job
+	// given holds the fields that are there and not null.
+	given map[string]value
+}
+
+func decode(p Platform, body []byte, notYet []pending) (*Job, error) {
+	d := &decoder{platform: p, pending: notYet, given: make(map[string]value)}
+	d.job = &Job{Platform: p, App: DefaultApp, OnUncertain: OnUncertainResend}
+	switch p {
+	case APNS:
+		d.table, d.job.APNS = apnsFields, &APNSOptions{}
+	case GCM:
+		d.table, d.job.GCM = gcmFields, &GCMOptions{}
+	default:
+		d.add("", "%q is not a platform", p)
+		return nil, d.err()
+	}
+	// One copy of the body: the ids, and every other text without escapes, are parts of it.
+	d.read(string(body))
+	if err := d.err(); err != nil {
+		return nil, err
+	}
+	return d.job, nil
+}
+
+// read goes once over the whole text and sets what it finds; the rules that concern several fields come after it.
+func (d *decoder) read(text string) {
+	if !utf8.ValidString(text) {
+		d.add("", "the job is not valid UTF-8 from byte %d on", brokenAt(text))
+		return
+	}
+	s := scanner{text: text}
+	s.space()
+	if s.peek() != '{' {
+		d.add("", "%s", notAnObject(text))
+		return
+	}
+	s.duplicate = func(path []string, name string) {
+		d.add(shownPath(append(path[:len(path):len(path)], name)...), "is there twice")
+	}
+	err := s.object(d.field)
+	if err == nil {
+		if s.space(); s.pos < len(text) {
+			err = s.fail("something follows the job; a message holds one JSON object")
+		}
+	}
+	if err != nil {
+		d.add("", "the job is not JSON: %s", place(text, err))
+		return
+	}
+	d.job.source = text
+	d.job.sortFields()
+	d.checkRecipients()
+	if d.platform == APNS {
+		d.checkAPNS()
+	} else {
+		d.checkGCM()
+	}
+}
+
+// field takes one top-level member.
+func (d *decoder) field(name string, v value) {
+	f, known := d.table.byName[name]
+	if !known {
+		d.unknown(name)
+		return
+	}
+	for _, p := range d.pending {
+		if p.field == name && v.kind != kindNull && (p.value == "" || p.value == string(v.canonical())) {
+			what := "not supported yet"
+			if p.value != "" {
+				what = p.value + " is " + what
+			}
+			d.add(name, "%s", what)
+		}
+	}
+	d.job.keep(name, v)
+	if v.kind == kindNull && name != fieldMessage {
+		return
+	}
+	if v.kind != kindNull {
+		d.given[name] = v
+	}
+	f.set(d, name, v)
+}
+
+func (d *decoder) unknown(name string) {
+	other, otherName := gcmFields, "a GCM"
+	if d.platform == GCM {
+		other, otherName = apnsFields, "an APNs"
+	}
+	if _, ok := other.byName[name]; ok {
+		d.add(name, "is %s option and this job is for %s", otherName, d.platform)
+		return
+	}
+	if near := nearest(name, d.table.names); near != "" {
+		d.add(shownName(name), "unknown field; did you mean %q?", near)
+		return
+	}
+	d.add(shownName(name), "unknown field")
+}
+
+// has says whether the field is there and not null.
+func (d *decoder) has(name string) bool {
+	_, ok := d.given[name]
+	return ok
+}
+
+// wrongType adds the fault of a value that is of another kind than the field's.
+func (d *decoder) wrongType(name, want string, v value) {
+	d.add(name, "must be %s, is %s", want, v.kind)
+}
+
+func notAnObject(text string) string {
+	s := scanner{text: text}
+	s.space()
+	switch v, err := s.value(); {
+	case s.pos == len(text) && err != nil && strings.TrimSpace(text) == "":
+		return "the message is empty; a job is a JSON object"
+	case strings.HasPrefix(text, "\ufeff"):
+		return "the message begins with a byte order mark; a job is a JSON object in plain UTF-8"
+	case err != nil:
+		return "the job is not JSON: " + place(text, err)
+	default:
+		return fmt.Sprintf("a job is a JSON object, this is %s", v.kind)
+	}
+}
+
+// place says where in the text the error is, for somebody with an editor.
+func place(text string, err error) string {
+	var syntax *syntaxError
+	if !errors.As(err, &syntax) {
+		return err.Error()
+	}
+	before := text[:syntax.at]
+	line := 1 + strings.Count(before, "\n")
+	column := 1 + utf8.RuneCountInString(before[strings.LastIndexByte(before, '\n')+1:])
+	return fmt.Sprintf("line %d, column %d: %s", line, column, syntax.problem)
+}
+
+// brokenAt returns where the text stops being UTF-8.
+func brokenAt(text string) int {
+	for i, r := range text {
+		if r == utf8.RuneError && !strings.HasPrefix(text[i:], "\ufffd") {
+			return i
+		}
+	}
+	return len(text)
+}

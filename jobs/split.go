@@ -1,0 +1,33 @@
+package jobs
+
+// Split cuts recipients into segments: the result has one more entry than there are segments, segment i is
+// [bounds[i], bounds[i+1]). A segment has at most MaxSegmentRecipients, and few enough bytes that its event fits a
+// message of maxPayload bytes even when all of them fail. A recipient too long for that still gets its own segment.
+func Split(ids []Token, maxPayload int) []int {
+	bounds := []int{0}
+	for from := 0; from < len(ids); {
+		from += fitting(ids[from:], maxPayload)
+		bounds = append(bounds, from)
+	}
+	return bounds
+}
+
+// FitsOne says whether the job is one segment: Split would give at most one.
+func FitsOne(j *Job, maxPayload int) bool {
+	if _, target := j.Target(); target {
+		return true
+	}
+	return fitting(j.IDs, maxPayload) == len(j.IDs)
+}
+
+// fitting returns how many of the first ids make one segment: at least one, if there is one.
+func fitting(ids []Token, maxPayload int) int {
+	room := maxPayload - EventReserve
+	for n, id := range ids {
+		room -= 2*id.Len() + EventPerRecipient
+		if n == MaxSegmentRecipients || n > 0 && room < 0 {
+			return n
+		}
+	}
+	return len(ids)
+}
