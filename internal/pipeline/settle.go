@@ -137,24 +137,7 @@ func (r *round) totals(e *results.Event) *results.Totals {
 		// Written by settle of the round before; an unreadable one was refused when the segment was decoded.
 		_ = json.Unmarshal(r.seg.Prior, &sum)
 	}
-	return addEvent(sum, e, r.seg.Round == 0)
-}
-
-func addEvent(sum results.Totals, e *results.Event, first bool) *results.Totals {
-	if first {
-		sum.Recipients += e.Recipients
-	}
-	sum.Sent += e.Sent
-	sum.Failures += len(e.Failures)
-	sum.ExpiredTokens += len(e.ExpiredTokens)
-	sum.CanonicalIDs += len(e.CanonicalIDs)
-	sum.Uncertain += len(e.Uncertain)
-	for _, s := range e.Skipped {
-		sum.Skipped += len(s.Indexes)
-	}
-	if e.Retry != nil {
-		sum.Retries += len(e.Retry.Indexes)
-	}
+	sum.Add(e)
 	return &sum
 }
 

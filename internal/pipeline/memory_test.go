@@ -1,0 +1,268 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/volleypush/volley/jobs"
+	"github.com/volleypush/volley/results"
+	"github.com/volleypush/volley/sender"
+)
+
+// world keeps what the ports store, in memory, and a log of every step in order. The broker itself is tested in
+// internal/queue and integration; here it is the decisions and their order that count.
+type world struct {
+	mu     sync.Mutex
+	steps  []string
+	events map[string]*results.Event
+	puts   map[string]put
+	plans  map[string]Plan
+	done   map[string]map[int]bool
+	totals map[string]results.Totals
+	dead   []Letter
+	now    time.Time
+	// fail makes the named step answer an error once for each count.
+	fail map[string]int
+	app  *scriptedApp
+}
+
+type put struct {
+	seg   *jobs.Segment
+	due   time.Time
+	after uint64
+}
+
+var start = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
+
+func newWorld() *world {
+	return &world{
+		events: map[string]*results.Event{}, puts: map[string]put{}, plans: map[string]Plan{},
+		done: map[string]map[int]bool{}, totals: map[string]results.Totals{}, fail: map[string]int{},
+		now: start, app: &scriptedApp{attempts: 10, deadline: start.Add(time.Hour)},
+	}
+}
+
+func (w *world) core() *Core {
+	return New(Params{
+		Events: w, Work: w, Status: w, Dead: w, Apps: w, Clock: w, Observer: nil,
+		Random:     func() float64 { return 0.5 },
+		Wait:       func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
+		MaxPayload: 1 << 20, MaxSegments: 4, Worker: "w-1",
+	})
+}
+
+var errBroken = errors.New("broken")
+
+func (w *world) step(name, detail string) error {
+	w.steps = append(w.steps, name+" "+detail)
+	if w.fail[name] > 0 {
+		w.fail[name]--
+		return errBroken
+	}
+	return nil
+}
+
+func (w *world) Commit(_ context.Context, e *results.Event) (*results.Event, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.step("commit", e.ID); err != nil {
+		return nil, err
+	}
+	if earlier := w.events[e.Subject()]; earlier != nil {
+		return earlier, nil
+	}
+	w.events[e.Subject()] = e
+	return nil, nil
+}
+
+func (w *world) Find(_ context.Context, subject string) (*results.Event, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.events[subject], w.step("find", subject)
+}
+
+func (w *world) Put(_ context.Context, seg *jobs.Segment, due time.Time, after uint64) (bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	tail := seg.Tail().String()
+	if err := w.step("put", tail); err != nil {
+		return false, err
+	}
+	if _, alive := w.puts[tail]; alive {
+		return false, nil
+	}
+	w.puts[tail] = put{seg: seg, due: due, after: after}
+	return true, nil
+}
+
+func (w *world) Newer(_ context.Context, subject string, _ uint64) (bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return false, w.step("newer", subject)
+}
+
+func (w *world) Plan(_ context.Context, p jobs.Platform, app, job string, plan Plan) (Plan, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	key := fmt.Sprintf("%s.%s.%s", p, app, job)
+	if err := w.step("plan", key); err != nil {
+		return Plan{}, err
+	}
+	if earlier, ok := w.plans[key]; ok {
+		return earlier, nil
+	}
+	w.plans[key] = plan
+	return plan, nil
+}
+
+func (w *world) Settle(_ context.Context, e *results.Event) (Progress, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	key := fmt.Sprintf("%s.%s.%s", e.Platform, e.App, e.Job)
+	if err := w.step("settle", e.ID); err != nil {
+		return Progress{}, err
+	}
+	if w.done[key] == nil {
+		w.done[key] = map[int]bool{}
+	}
+	sum := w.totals[key]
+	if !w.done[key][e.Segment] {
+		sum.AddTotals(*e.Totals)
+		w.done[key][e.Segment] = true
+		w.totals[key] = sum
+	}
+	return Progress{Settled: len(w.done[key]), Segments: e.Segments, Totals: sum}, nil
+}
+
+func (w *world) Bury(_ context.Context, l Letter) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.step("bury", l.Event.ID); err != nil {
+		return err
+	}
+	w.dead = append(w.dead, l)
+	return nil
+}
+
+func (w *world) App(_ jobs.Platform, name string) (App, bool) {
+	return w.app, name == jobs.DefaultApp
+}
+func (w *world) Known(jobs.Platform) []string { return []string{jobs.DefaultApp} }
+func (w *world) Now() time.Time               { return w.now }
+
+// scriptedApp answers each recipient by its script; without one it accepts.
+type scriptedApp struct {
+	attempts int
+	deadline time.Time
+	faults   jobs.Faults
+	script   func(position int) sender.Outcome
+	sent     []int
+	onSend   func()
+}
+
+var reasons = map[string]*sender.Reason{
+	"ServiceUnavailable": {Name: "ServiceUnavailable", Class: sender.Transient, Error: "APNSProcessingError", Code: "1", Action: results.ActionRetry},
+	"TooManyRequests":    {Name: "TooManyRequests", Class: sender.Throttled, Floor: 7 * time.Minute, Error: "APNSUnknownError", Code: "255", Action: results.ActionSlowDown},
+	"BadDeviceToken":     {Name: "BadDeviceToken", Class: sender.Rejected, Error: "APNSInvalidTokenError", Code: "8", Action: results.ActionCheckEnvironment},
+	"Unregistered":       {Name: "Unregistered", Class: sender.Expired, Error: "APNSInvalidTokenError", Code: "8", Action: results.ActionDeleteToken},
+	"ConnectionFailed":   {Name: "ConnectionFailed", Class: sender.Unsent, Error: "APNSTimeoutError", Action: results.ActionRetry},
+	"AnswerLost":         {Name: "AnswerLost", Class: sender.Uncertain, Error: "APNSTimeoutError", Action: results.ActionNone},
+}
+
+func answer(reason string, status int) sender.Outcome { return sender.Failed(reasons[reason], status) }
+
+func (a *scriptedApp) Prepare(seg *jobs.Segment) (Batch, error) {
+	if len(a.faults) > 0 {
+		return nil, a.faults
+	}
+	return &scriptedBatch{a, seg}, nil
+}
+func (a *scriptedApp) Reason(name string) *sender.Reason { return reasons[name] }
+func (a *scriptedApp) MaxAttempts() int                  { return a.attempts }
+func (a *scriptedApp) MessageIDs() bool                  { return true }
+
+type scriptedBatch struct {
+	*scriptedApp
+	seg *jobs.Segment
+}
+
+func (b *scriptedBatch) Deadline() time.Time { return b.deadline }
+
+func (b *scriptedBatch) Send(_ context.Context, recipients []int, out []sender.Outcome) {
+	if b.onSend != nil {
+		b.onSend()
+	}
+	for _, i := range recipients {
+		b.sent = append(b.sent, b.seg.Position(i))
+		out[i] = sender.Outcome{Class: sender.Accepted}
+		if b.script != nil {
+			out[i] = b.script(b.seg.Position(i))
+		}
+	}
+}
+
+// job makes a delivery of PUSH_JOBS with n recipients.
+func job(sequence uint64, n int, fields string) Delivery {
+	body := `{"message":"hi"` + fields + `,"ids":[`
+	for i := range n {
+		if i > 0 {
+			body += ","
+		}
+		body += fmt.Sprintf(`"%064x"`, i)
+	}
+	return Delivery{
+		Stream: jobs.StreamJobs, Subject: jobs.IntakeSubject(jobs.APNS, jobs.LaneNormal),
+		Body: []byte(body + "]}"), Sequence: sequence, Stored: start,
+	}
+}
+
+// take turns what waits on PUSH_WORK under the tail into a delivery, as the broker would.
+func (w *world) take(t *testing.T, tail string) Delivery {
+	t.Helper()
+	waiting, ok := w.puts[tail]
+	if !ok {
+		t.Fatalf("nothing waits as %s; there are %v", tail, w.tails())
+	}
+	delete(w.puts, tail)
+	header, body, err := waiting.seg.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if waiting.due.After(w.now) {
+		w.now = waiting.due
+	}
+	return Delivery{
+		Stream: jobs.StreamWork, Subject: waiting.seg.Tail().WorkSubject(), Header: header, Body: body,
+		Sequence: 100, Stored: w.now,
+	}
+}
+
+func (w *world) tails() []string {
+	var tails []string
+	for tail := range w.puts {
+		tails = append(tails, tail)
+	}
+	slices.Sort(tails)
+	return tails
+}
+
+func (w *world) event(t *testing.T, subject string) *results.Event {
+	t.Helper()
+	e := w.events[subject]
+	if e == nil {
+		var have []string
+		for s := range w.events {
+			have = append(have, s)
+		}
+		t.Fatalf("no event on %s; there are %v", subject, have)
+	}
+	if err := e.Balanced(); err != nil {
+		t.Errorf("the books of %s do not balance: %v", e.ID, err)
+	}
+	return e
+}
