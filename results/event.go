@@ -62,9 +62,11 @@ type Event struct {
 	// Segment is the number of the segment from 0, Segments how many the job has.
 	Segment  int `json:"segment"`
 	Segments int `json:"segments,omitempty"`
-	Round    int `json:"round"`
+	// Round is the serial number of the segment's events, from 0; for KindDuplicateJob the duplicate's sequence in PUSH_JOBS.
+	Round int `json:"round"`
 	// Attempt is the highest attempt number any recipient of this round is at, from 1.
-	Attempt    int `json:"attempt,omitempty"`
+	Attempt int `json:"attempt,omitempty"`
+	// Recipients is how many the event accounts for, once each: see Balanced. For KindJobDone it is the job's number.
 	Recipients int `json:"recipients"`
 
 	Sent          int            `json:"sent"`
@@ -149,11 +151,14 @@ type Retry struct {
 	Groups []RetryGroup `json:"groups,omitempty"`
 }
 
-// RetryGroup is some of a retry's recipients that share attempts and due time.
+// RetryGroup is some of a retry's recipients that share attempts, due time and last answer.
 type RetryGroup struct {
 	Indexes   jobs.Indexes `json:"indexes"`
 	Attempts  int          `json:"attempts"`
 	NotBefore time.Time    `json:"not_before,omitzero"`
+	// Reason and Status are the last answer, which the recipients fail with if nothing better comes; "" and 0 if there was none.
+	Reason string `json:"reason,omitempty"`
+	Status int    `json:"status,omitempty"`
 }
 
 // Dead describes a dead letter.
@@ -167,8 +172,9 @@ type Dead struct {
 	Sequence uint64 `json:"sequence,omitempty"`
 }
 
-// Totals are sums over rounds (of a segment) or over segments (of a job).
+// Totals are sums over rounds (of a segment) or over segments (of a job); see Totals.Add.
 type Totals struct {
+	// Recipients counts each recipient once, from its first round on.
 	Recipients    int `json:"recipients"`
 	Sent          int `json:"sent"`
 	Failures      int `json:"failures"`
