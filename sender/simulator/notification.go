@@ -1,0 +1,86 @@
+package simulator
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Notification is one line of the ledger: what arrived for one recipient and what was answered. Headers and Body are
+// shared between lines and must not be changed.
+type Notification struct {
+	// Platform is APNS or GCM.
+	Platform string `json:"platform"`
+	// Protocol is "http2" (APNs), "v1" or "legacy" (GCM).
+	Protocol string `json:"protocol"`
+	// Token is the device token, registration ID, topic or condition as it was sent; "" if the request named none.
+	Token string `json:"token"`
+	// Headers are the request's, names in lower case, credentials blotted out; see Headers.
+	Headers map[string]string `json:"headers"`
+	// Body is what was sent, without the recipients for legacy GCM. What is not JSON is one JSON string; nil if empty
+	// or too large to keep.
+	Body json.RawMessage `json:"body"`
+	// Status is the HTTP status this recipient was answered with.
+	Status int `json:"status"`
+	// Reason is the provider's word for a refusal; "" is an acceptance.
+	Reason string `json:"reason,omitempty"`
+	// DryRun marks what the provider was asked to check and not to deliver (FCM v1 validate_only, legacy dry_run).
+	DryRun bool `json:"dry_run,omitempty"`
+	// Chunk is the number of registration_ids in the legacy GCM request that brought this one; 0 if it used "to" or
+	// "condition", and for all other protocols.
+	Chunk int `json:"chunk,omitempty"`
+	// At is when it arrived.
+	At time.Time `json:"at"`
+}
+
+// Accepted reports whether the provider took the notification for delivery.
+func (n *Notification) Accepted() bool {
+	return n.Status == http.StatusOK && n.Reason == "" && !n.DryRun
+}
+
+// Headers is the ledger's form of a request's headers: names in lower case, several values joined by ", ". Of
+// credentials only the scheme remains.
+func Headers(h http.Header) map[string]string {
+	out := make(map[string]string, len(h))
+	for name, values := range h {
+		value := ""
+		if len(values) > 0 {
+			value = values[0]
+		}
+		if len(values) > 1 {
+			value = strings.Join(values, ", ")
+		}
+		switch name {
+		case "Authorization", "Proxy-Authorization":
+			value = blot(value)
+		case "Cookie":
+			value = "[redacted]"
+		}
+		out[strings.ToLower(name)] = value
+	}
+	return out
+}
+
+func blot(credential string) string {
+	if i := strings.IndexAny(credential, " ="); i > 0 && i <= len("bearer") {
+		return credential[:i+1] + "[redacted]"
+	}
+	return "[redacted]"
+}
+
+// Body is the ledger's form of a request body: as it is if it is JSON, else one JSON string of it, nil if empty.
+func Body(raw []byte) json.RawMessage {
+	switch {
+	case len(raw) == 0:
+		return nil
+	case utf8.Valid(raw) && json.Valid(raw):
+		return raw
+	}
+	text, err := json.Marshal(string(raw))
+	if err != nil { // a string can always be marshalled
+		return nil
+	}
+	return text
+}

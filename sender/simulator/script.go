@@ -1,0 +1,170 @@
+package simulator
+
+import (
+	"fmt"
+	"math"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// maxLatency bounds Answer.Latency: longer than any client waits.
+const maxLatency = time.Hour
+
+// Script says which recipients are answered differently. Rules are tried in order and the first match wins; a recipient
+// that no rule matches is treated as the provider would treat a good one. YAML and JSON have the same shape.
+type Script struct {
+	Rules []Rule `json:"rules"`
+}
+
+// Rule picks recipients by Token, or by Prefix, Percent or both (then both must hold), and answers them.
+type Rule struct {
+	// Platform is APNS, GCM or "" for both.
+	Platform string `json:"platform,omitempty"`
+	// Token is one recipient exactly: device token, registration ID, or the target of a topic or condition message, all as sent.
+	Token string `json:"token,omitempty"`
+	// Prefix is how the recipient begins.
+	Prefix string `json:"prefix,omitempty"`
+	// Percent is a share of recipients, 0 to 100, chosen by Selected. 0 is "not given", 100 is everybody.
+	Percent float64 `json:"percent,omitempty"`
+	// Salt makes rules of equal percentage hit different recipients; see Selected.
+	Salt string `json:"salt,omitempty"`
+	// Times limits the rule to the first N answers per recipient; then the next rules apply. 0 is always.
+	Times int `json:"times,omitempty"`
+	// Answer is what a recipient gets.
+	Answer Answer `json:"answer"`
+}
+
+// Answer is what a rule answers. With neither Status, Reason nor Body it is an acceptance, perhaps late or with a
+// canonical ID. Each simulator fills in what is left out: the status of a reason it knows, the reason of a status.
+type Answer struct {
+	// Status is the HTTP status, 200 to 599; 0 for the one that belongs to Reason.
+	Status int `json:"status,omitempty"`
+	// Reason is the provider's word: "Unregistered", "NotRegistered", "UNREGISTERED", or any other.
+	Reason string `json:"reason,omitempty"`
+	// TimestampMS is the time in an APNs 410, milliseconds since the epoch; 0 is now.
+	TimestampMS int64 `json:"timestamp_ms,omitempty"`
+	// RetryAfter is the Retry-After header as it is sent: seconds or an HTTP date.
+	RetryAfter string `json:"retry_after,omitempty"`
+	// CanonicalID is the registration ID that replaces this one (legacy GCM only).
+	CanonicalID string `json:"canonical_id,omitempty"`
+	// Latency is how long the answer takes. The notification is in the ledger before it.
+	Latency Duration `json:"latency,omitempty"`
+	// Body replaces the whole response body verbatim, such as the HTML page of a proxy.
+	Body string `json:"body,omitempty"`
+	// Headers are added to the response.
+	Headers map[string]string `json:"headers,omitempty"`
+}
+
+// Accepts reports whether the answer is an acceptance.
+func (a *Answer) Accepts() bool {
+	return a.Reason == "" && a.Body == "" && (a.Status == 0 || a.Status == http.StatusOK)
+}
+
+// Duration is a time.Duration that is written as text, such as "50ms".
+type Duration time.Duration
+
+// MarshalText implements encoding.TextMarshaler.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler: a number with its unit.
+func (d *Duration) UnmarshalText(text []byte) error {
+	parsed, err := time.ParseDuration(string(text))
+	if err != nil {
+		return fmt.Errorf("%q is not a duration: give a number and a unit, such as 50ms or 2s", text)
+	}
+	*d = Duration(parsed)
+	return nil
+}
+
+// Validate names the first thing wrong with the script, by the rule's number (from 1).
+func (s Script) Validate() error {
+	for i, rule := range s.Rules {
+		if err := rule.validate(); err != nil {
+			return fmt.Errorf("rule %d: %w", i+1, err)
+		}
+		if j := s.shadow(i); j >= 0 {
+			return fmt.Errorf("rule %d can never answer: rule %d takes the same recipients; give it another salt", i+1, j+1)
+		}
+	}
+	return nil
+}
+
+// shadow finds an earlier percent rule that takes everybody this percent rule would: equal salts select the same
+// recipients, which surprises whoever meant two independent shares.
+func (s Script) shadow(i int) int {
+	late := s.Rules[i]
+	if late.Percent == 0 {
+		return -1
+	}
+	for j, early := range s.Rules[:i] {
+		if early.Times == 0 && early.Percent >= late.Percent && early.Salt == late.Salt &&
+			(early.Platform == "" || early.Platform == late.Platform) && strings.HasPrefix(late.Prefix, early.Prefix) {
+			return j
+		}
+	}
+	return -1
+}
+
+func (r Rule) validate() error {
+	switch {
+	case r.Platform != "" && r.Platform != APNS && r.Platform != GCM:
+		return fmt.Errorf("platform %q is neither %s nor %s", r.Platform, APNS, GCM)
+	case math.IsNaN(r.Percent) || r.Percent < 0 || r.Percent > 100:
+		return fmt.Errorf("percent %v is not within 0 and 100", r.Percent)
+	case r.Token == "" && r.Prefix == "" && r.Percent == 0:
+		return fmt.Errorf("it picks nobody: give token, prefix or percent (100 is everybody)")
+	case r.Token != "" && (r.Prefix != "" || r.Percent != 0):
+		return fmt.Errorf("token is one exact recipient; prefix and percent do not go with it")
+	case r.Salt != "" && (r.Percent == 0 || r.Percent == 100):
+		return fmt.Errorf("salt goes with a percent below 100")
+	case r.Times < 0:
+		return fmt.Errorf("times %d is negative", r.Times)
+	}
+	if err := r.Answer.validate(); err != nil {
+		return fmt.Errorf("answer: %w", err)
+	}
+	return nil
+}
+
+func (a Answer) validate() error {
+	switch {
+	case a.Status != 0 && (a.Status < 200 || a.Status > 599):
+		return fmt.Errorf("status %d is not within 200 and 599", a.Status)
+	case a.Status == http.StatusNoContent || a.Status == http.StatusNotModified:
+		return fmt.Errorf("status %d cannot carry a body and no provider answers it", a.Status)
+	case a.Latency < 0 || time.Duration(a.Latency) > maxLatency:
+		return fmt.Errorf("latency %s is not within 0 and %s", time.Duration(a.Latency), maxLatency)
+	case a.TimestampMS < 0:
+		return fmt.Errorf("timestamp_ms %d is negative", a.TimestampMS)
+	case !isHeaderValue(a.RetryAfter):
+		return fmt.Errorf("retry_after %q cannot be a header", a.RetryAfter)
+	}
+	for name, value := range a.Headers {
+		if !isHeaderName(name) || !isHeaderValue(value) {
+			return fmt.Errorf("headers: %q with value %q cannot be a header", name, value)
+		}
+	}
+	return nil
+}
+
+// isHeaderName is the token rule of RFC 9110 §5.6.2.
+func isHeaderName(name string) bool {
+	for _, c := range []byte(name) {
+		letterOrDigit := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		if !letterOrDigit && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {
+			return false
+		}
+	}
+	return name != ""
+}
+
+// isHeaderValue keeps line breaks and other control characters out of a response (RFC 9110 §5.5).
+func isHeaderValue(value string) bool {
+	for _, c := range []byte(value) {
+		if c < ' ' && c != '\t' || c == 0x7f {
+			return false
+		}
+	}
+	return true
+}
