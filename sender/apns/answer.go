@@ -1,0 +1,81 @@
+package apns
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/volleypush/volley/sender"
+)
+
+// maxRetryAfter bounds what a Retry-After may ask for.
+const maxRetryAfter = 24 * time.Hour
+
+// outcome classifies a reply (apns-http2 §9, §10).
+func (r reply) outcome(shared *headers, now time.Time) sender.Outcome {
+	if r.reason != nil {
+		return sender.Failed(r.reason, 0)
+	}
+	if r.status >= 200 && r.status < 300 {
+		return sender.Outcome{Class: sender.Accepted, Status: r.status, ProviderID: r.id}
+	}
+	name, at := readAnswer(r.body)
+	reason, known := table[name]
+	switch {
+	case !known || isOurs(name):
+		reason = Unknown(name, r.status)
+	case name == jobTopicDisallowed.Name && shared.ownTopic:
+		reason = jobTopicDisallowed
+	}
+	out := sender.Failed(reason, r.status)
+	out.RetryAfter = parseRetryAfter(r.retryAfter, now)
+	if reason.Class == sender.Expired {
+		out.Timestamp = at
+	}
+	return out
+}
+
+// isOurs says whether a name is one of our own rows, which no provider may choose.
+func isOurs(name string) bool {
+	switch name {
+	case MalformedToken, ConnectionFailed, ServerNotTrusted, CertificateRefused, ConnectionLost, GoAway, RefusedStream,
+		NotBegun, AnswerLost, AnswerTimeout, AnswerNotAwaited:
+		return true
+	}
+	return false
+}
+
+// readAnswer reads the body of a refusal: {"reason": …, "timestamp": milliseconds}. Anything else (empty, HTML, JSON of
+// another form) gives no reason, and the status has to do.
+func readAnswer(body []byte) (reason string, at time.Time) {
+	var answer struct {
+		Reason    string          `json:"reason"`
+		Timestamp json.RawMessage `json:"timestamp"`
+	}
+	if json.Unmarshal(body, &answer) != nil {
+		return "", time.Time{}
+	}
+	if ms, err := strconv.ParseInt(string(answer.Timestamp), 10, 64); err == nil && ms > 0 {
+		at = time.UnixMilli(ms)
+	}
+	return answer.Reason, at
+}
+
+// parseRetryAfter reads both forms of the header, seconds and an HTTP date; 0 for anything else and for the past. Apple
+// documents no Retry-After; it is honoured if it comes.
+func parseRetryAfter(value string, now time.Time) time.Duration {
+	value = strings.TrimSpace(value)
+	if value == "" {
+		return 0
+	}
+	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
+		return min(time.Duration(seconds)*time.Second, maxRetryAfter)
+	}
+	at, err := http.ParseTime(value)
+	if err != nil {
+		return 0
+	}
+	return min(max(at.Sub(now), 0), maxRetryAfter)
+}

@@ -1,0 +1,289 @@
+package apns
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/volleypush/volley/sender"
+)
+
+// Environment is one of Apple's two worlds; a device token belongs to exactly one of them.
+type Environment string
+
+// The environments.
+const (
+	Production Environment = "production"
+	Sandbox    Environment = "sandbox"
+)
+
+// Apple's push hosts (apns-http2 §1).
+const (
+	ProductionEndpoint = "https://api.push.apple.com"
+	SandboxEndpoint    = "https://api.sandbox.push.apple.com"
+)
+
+// Defaults of Config.
+const (
+	DefaultRequestTimeout = 30 * time.Second
+	DefaultDialTimeout    = 10 * time.Second
+	DefaultBatchSize      = 100
+	DefaultErrorTimeout   = 10 * time.Second
+	// DefaultExpirationOffset is how long from now a notification of Send is worth delivering: 30 days.
+	DefaultExpirationOffset = 2_592_000 * time.Second
+	// maxConnections bounds Config.Connections; Apple wants few connections that live long.
+	maxConnections = 100
+	// deadAfter is how long a connection may stay silent, with a notification unanswered, before it counts as dead.
+	deadAfter = 5 * time.Second
+)
+
+// Config says how a Client reaches Apple. Exactly one of Key and Certificate is needed; everything else has a default.
+type Config struct {
+	// Environment picks the endpoint; Production by default.
+	Environment Environment
+	// Endpoint is "https://host[:port]"; Apple's host of the environment by default. Port 2197 is Apple's alternative to 443.
+	Endpoint string
+	// Key is the provider key for token authentication.
+	Key *Key
+	// Certificate is the client certificate, as LoadCertificate returns it.
+	Certificate *tls.Certificate
+	// Topic is the app's bundle id, without the suffix of a push type. The default with a certificate is its subject's UID.
+	Topic string
+	// RootCAs are the authorities that the server's certificate is verified against; the system's by default. There is no way to
+	// switch verification off.
+	RootCAs *x509.CertPool
+	// Connections is the most connections at a time, 1 to 100; 1 by default. More than one is opened only when the others
+	// have no stream free.
+	Connections int
+	// RequestTimeout is how long one answer is awaited, and how long a call waits for a free stream; 30 s by default.
+	RequestTimeout time.Duration
+	// DialTimeout bounds opening a connection, TLS included; 10 s by default.
+	DialTimeout time.Duration
+	// Now is the clock for provider tokens, expirations and Retry-After dates; time.Now by default. It is called concurrently.
+	Now func() time.Time
+	// Dial opens the TCP connection below TLS; a net.Dialer by default. It is called concurrently.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Defaults are what Send takes when a call does not say.
+	Defaults Defaults
+}
+
+// Defaults are what Send takes when a call does not say. Zero fields mean the reference's values: 10 s, 30 days, 100, and
+// no truncation.
+type Defaults struct {
+	ErrorTimeout     time.Duration
+	ExpirationOffset time.Duration
+	BatchSize        int
+	MaxPayloadLength int
+}
+
+// Client sends to Apple with one credential. It connects when it first sends, keeps its connections, and connects anew
+// when they end. It is safe for concurrent use; make one per app and share it.
+type Client struct {
+	pool           *pool
+	certificate    *tls.Certificate
+	topic          string
+	requestTimeout time.Duration
+	now            func() time.Time
+	defaults       Defaults
+}
+
+// New makes a Client. Nothing is dialled. The error lists everything wrong with the configuration, with the remedy.
+func New(config Config) (*Client, error) {
+	var faults []error
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	endpoint := config.Endpoint
+	switch config.Environment {
+	case Production, "":
+		config.Environment = Production
+		endpoint = either(endpoint, ProductionEndpoint)
+	case Sandbox:
+		endpoint = either(endpoint, SandboxEndpoint)
+	default:
+		fault("environment %q must be production or sandbox", clip(string(config.Environment)))
+		endpoint = either(endpoint, ProductionEndpoint)
+	}
+	to, err := parseEndpoint(endpoint)
+	if err != nil {
+		faults = append(faults, err)
+	}
+	for _, limit := range []struct {
+		name  string
+		value time.Duration
+	}{{"RequestTimeout", config.RequestTimeout}, {"DialTimeout", config.DialTimeout}} {
+		if limit.value < 0 {
+			fault("%s must not be negative", limit.name)
+		}
+	}
+	if config.Connections < 0 || config.Connections > maxConnections {
+		fault("connections must be 1 to %d, not %d", maxConnections, config.Connections)
+	}
+	if !isHeaderText(config.Topic) {
+		fault("topic may have visible ASCII characters only; it is the app's bundle id")
+	}
+	c := &Client{
+		certificate:    config.Certificate,
+		topic:          config.Topic,
+		requestTimeout: either(config.RequestTimeout, DefaultRequestTimeout),
+		now:            config.Now,
+		defaults: Defaults{
+			ErrorTimeout:     either(config.Defaults.ErrorTimeout, DefaultErrorTimeout),
+			ExpirationOffset: either(config.Defaults.ExpirationOffset, DefaultExpirationOffset),
+			BatchSize:        either(config.Defaults.BatchSize, DefaultBatchSize),
+			MaxPayloadLength: config.Defaults.MaxPayloadLength,
+		},
+	}
+	if c.now == nil {
+		c.now = time.Now
+	}
+	faults = append(faults, c.checkCredential(config)...)
+	if len(faults) > 0 {
+		return nil, errors.Join(faults...)
+	}
+	c.pool = newPool(config, to, c)
+	return c, nil
+}
+
+func newPool(config Config, to target, c *Client) *pool {
+	host, _, _ := net.SplitHostPort(to.address)
+	tlsConfig := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: host, RootCAs: config.RootCAs, NextProtos: []string{"h2"}}
+	if config.Certificate != nil {
+		tlsConfig.Certificates = []tls.Certificate{*config.Certificate}
+	}
+	dial := config.Dial
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	return &pool{
+		dial:        dialH2(to, tlsConfig, dial),
+		size:        either(config.Connections, 1),
+		key:         config.Key,
+		clock:       c.now,
+		dialTimeout: either(config.DialTimeout, DefaultDialTimeout),
+		patience:    min(deadAfter, c.requestTimeout),
+		era:         newEra(),
+	}
+}
+
+// checkCredential checks what can be known without asking Apple.
+func (c *Client) checkCredential(config Config) []error {
+	switch {
+	case config.Key == nil && config.Certificate == nil:
+		return []error{errors.New("a credential is needed: a provider key (key_file, key_id, team_id) or a certificate")}
+	case config.Key != nil && config.Certificate != nil:
+		return []error{errors.New("a provider key and a certificate are both given; Apple ignores the key then, so give one")}
+	case config.Certificate == nil:
+		return nil
+	}
+	info, err := DescribeCertificate(config.Certificate)
+	if err != nil {
+		return []error{err}
+	}
+	var faults []error
+	if config.Environment == Production && info.Sandbox && !info.Production {
+		faults = append(faults, errors.New("the certificate is for the sandbox; set environment to sandbox, or use a production certificate"))
+	}
+	if config.Environment == Sandbox && info.Production && !info.Sandbox {
+		faults = append(faults, errors.New("the certificate is for production; set environment to production, or use a sandbox certificate"))
+	}
+	if config.Topic != "" && len(info.Topics) > 0 && !slices.Contains(info.Topics, config.Topic) {
+		faults = append(faults, fmt.Errorf("the certificate is not for topic %s; it allows %q", clip(config.Topic), info.Topics))
+	}
+	c.topic = either(config.Topic, info.DefaultTopic)
+	return faults
+}
+
+// either returns value, or fallback if value is zero.
+func either[T comparable](value, fallback T) T {
+	var zero T
+	if value == zero {
+		return fallback
+	}
+	return value
+}
+
+// Deliver sends one notification to each of r.Tokens and sets out[i] for each of them; out must be as long as r.Tokens.
+// It returns when all are set. A request that Apple would refuse for everybody is not sent: every outcome is then the row
+// Apple would have answered with (see Validate). When ctx ends, what is not begun is sender.Unsent and what is written
+// without an answer is sender.Uncertain. Nothing is sent twice. Safe for concurrent use; calls share the connections
+// fairly.
+func (c *Client) Deliver(ctx context.Context, r *Request, out []sender.Outcome) {
+	out = out[:len(r.Tokens)]
+	shared, problems := c.headersOf(r)
+	if len(problems) > 0 {
+		for i := range out {
+			out[i] = sender.Failed(problems[0].Reason, 0)
+		}
+		return
+	}
+	one := &call{
+		shared: &shared, request: r, out: out,
+		batch:    either(max(r.BatchSize, 0), DefaultBatchSize),
+		allBegun: make(chan struct{}), finished: make(chan struct{}),
+		errorTimeout: either(max(r.ErrorTimeout, 0), c.requestTimeout),
+		progress:     time.Now(),
+	}
+	one.timeout = max(c.requestTimeout, one.errorTimeout)
+	one.flights = prepare(r, out)
+	if len(one.flights) == 0 {
+		return
+	}
+	one.ctx, one.cancel = context.WithCancelCause(ctx)
+	if ctx.Err() != nil {
+		one.giveUp(Reason(NotBegun))
+		one.cancel(nil)
+		return
+	}
+	c.pool.submit(one)
+	c.pool.wait(one)
+}
+
+// prepare makes a flight of each recipient that can be sent, and sets the outcome of the others.
+func prepare(r *Request, out []sender.Outcome) []flight {
+	good := 0
+	for i, token := range r.Tokens {
+		out[i] = sender.Outcome{}
+		switch {
+		case !ValidToken(token):
+			out[i] = sender.Failed(Reason(MalformedToken), 0)
+		case r.IDs != nil && !isUUID(r.IDs[i]):
+			out[i] = sender.Failed(Reason("BadMessageId"), 0)
+		default:
+			good++
+		}
+	}
+	flights := make([]flight, good)
+	next := 0
+	for i, token := range r.Tokens {
+		if out[i].Class != sender.Unset {
+			continue
+		}
+		f := &flights[next]
+		f.index, f.path = i, "/3/device/"+token
+		if r.IDs != nil {
+			f.id = strings.ToLower(r.IDs[i]) // Apple's canonical form
+		}
+		next++
+	}
+	return flights
+}
+
+// LastFailure is the latest fault of a connection or credential, with more detail than an outcome has; nil if there was
+// none. It holds no device token.
+func (c *Client) LastFailure() error {
+	c.pool.mu.Lock()
+	defer c.pool.mu.Unlock()
+	return c.pool.failure
+}
+
+// Close ends all connections and waits until nothing of them is left. Calls on their way end: what is written is
+// uncertain, the rest unsent. The client connects again when it is next used. Safe for concurrent use; never fails.
+func (c *Client) Close() error {
+	c.pool.close()
+	return nil
+}

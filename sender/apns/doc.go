@@ -1,0 +1,23 @@
+// Package apns sends push notifications to Apple's service over HTTP/2.
+//
+// It is usable on its own: New makes a Client from credentials, Client.Send sends one Message to many device tokens and
+// answers with a Response whose views (tokens, errors, failures, successes, token errors) are the ones the reference API
+// has. Client.Deliver is the same without the rendering: one payload, many tokens, one outcome per token.
+//
+// A sender classifies and nothing else. It never retries across calls, never sleeps, never logs, and keeps no device
+// token in an error. Every recipient of a call ends in exactly one class of sender.Class; in particular a recipient whose
+// request was written and never answered is sender.Uncertain, and one whose request certainly was not taken is
+// sender.Unsent.
+//
+// What the provider's rules are, and where each of them is kept:
+//
+//	reasons.go      what Apple answers, and what follows from it
+//	payload.go      the JSON body: keys, sizes, truncation
+//	headers.go      push type, topic, priority, expiration, collapse id
+//	key.go          provider tokens (.p8);  certificate.go: client certificates (.p12, .pem)
+//	pool.go         connections, their streams, and who may use them next
+//	h2link.go       one connection over net/http; behind the link interface, so that another engine can take its place
+//
+// Not here yet: HTTPS_PROXY is not honoured, broadcast channels are not sent to, and the binary protocol with its
+// feedback service is absent.
+package apns

@@ -1,0 +1,111 @@
+package apns
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// Request is one rendered notification for many device tokens. It is read-only while it is delivered.
+type Request struct {
+	// Tokens are the recipients, hex. A malformed one fails alone.
+	Tokens []string
+	// IDs is the apns-id of each token, a UUID; nil lets Apple invent them.
+	IDs []string
+	// Payload is the JSON body, as Message.Payload renders it.
+	Payload []byte
+	// Topic is the app's bundle id, with or without the push type's suffix; "" means Config.Topic.
+	Topic string
+	// PushType is apns-push-type; "" means PushTypeOf(Payload).
+	PushType string
+	// Priority is 10, 5 or 1; 0 omits the header (Apple then takes 10), except for background pushes, which must have 5 and get it.
+	Priority int
+	// Expiration has three states; the zero value omits the header.
+	Expiration Expiration
+	// CollapseID is at most 64 bytes; "" omits the header.
+	CollapseID string
+	// BatchSize is the most notifications that are begun together before another call gets its turn; 0 means 100.
+	BatchSize int
+	// ErrorTimeout is how long answers are awaited after the last notification was begun; what is unanswered then is
+	// uncertain. 0 means Config.RequestTimeout.
+	ErrorTimeout time.Duration
+}
+
+// headers is what all notifications of a request share on the wire, with every default filled in.
+type headers struct {
+	topic, pushType, priority, expiration, collapseID string
+	// ownTopic says that the topic was chosen by the request against the client's.
+	ownTopic bool
+}
+
+// Validate checks everything about a request that Apple would refuse for every recipient, without sending anything. The
+// error is Problems, and each problem's Reason is the row Apple would have answered with. It does not look at the tokens.
+func (c *Client) Validate(r *Request) error {
+	_, problems := c.headersOf(r)
+	return problems.asError()
+}
+
+func (c *Client) headersOf(r *Request) (headers, Problems) {
+	var problems Problems
+	h := headers{pushType: r.PushType, expiration: r.Expiration.String(), collapseID: r.CollapseID}
+	if h.pushType == "" {
+		h.pushType = PushTypeOf(r.Payload)
+	}
+	c.setTopic(&h, r, &problems)
+	setPriority(&h, r, &problems)
+	if !isWord(h.pushType) {
+		problems.add("InvalidPushType", "push_type", "must be a word like alert or background")
+	}
+	if h.pushType == PushTypeLocation && c.certificate != nil {
+		problems.add("InvalidPushType", "push_type", "location needs a provider token (.p8 key); this app uses a certificate")
+	}
+	if len(r.CollapseID) > MaxCollapseID {
+		problems.add("BadCollapseId", "collapse_id", fmt.Sprintf("has %d bytes, at most %d are allowed", len(r.CollapseID), MaxCollapseID))
+	} else if !isHeaderText(r.CollapseID) {
+		problems.add("BadCollapseId", "collapse_id", "may have visible ASCII characters only")
+	}
+	limit := PayloadLimit(h.pushType)
+	switch {
+	case len(r.Payload) == 0:
+		problems.add("PayloadEmpty", "message", "the payload is empty")
+	case len(r.Payload) > limit:
+		problems.add("PayloadTooLarge", "message", fmt.Sprintf("the payload has %d bytes, push type %s allows %d", len(r.Payload), clip(h.pushType), limit))
+	case !json.Valid(r.Payload):
+		problems.add("BadRequestPayload", "payload", "not valid JSON")
+	}
+	if r.IDs != nil && len(r.IDs) != len(r.Tokens) {
+		problems.add("BadMessageId", "", fmt.Sprintf("%d apns-ids for %d tokens", len(r.IDs), len(r.Tokens)))
+	}
+	return h, problems
+}
+
+func (c *Client) setTopic(h *headers, r *Request, problems *Problems) {
+	own := TopicFor(c.topic, h.pushType)
+	h.topic = own
+	if r.Topic != "" {
+		h.topic = TopicFor(r.Topic, h.pushType)
+		h.ownTopic = h.topic != own
+	}
+	switch {
+	case h.topic == "":
+		problems.add("MissingTopic", "topic", "is needed: set the app's topic (its bundle id) or the job's")
+	case !isHeaderText(h.topic):
+		problems.add("BadTopic", "topic", "may have visible ASCII characters only")
+	}
+}
+
+func setPriority(h *headers, r *Request, problems *Problems) {
+	switch r.Priority {
+	case 0:
+		if h.pushType == PushTypeBackground {
+			h.priority = "5"
+		}
+	case PriorityHigh, PriorityLow, PriorityLowest:
+		h.priority = fmt.Sprint(r.Priority)
+		if h.pushType == PushTypeBackground && r.Priority != PriorityLow {
+			problems.add("BadPriority", "priority", fmt.Sprintf("a background push must have priority 5, not %d", r.Priority))
+		}
+	default:
+		problems.add("BadPriority", "priority", fmt.Sprintf("must be 10, 5 or 1, not %d", r.Priority))
+	}
+}
