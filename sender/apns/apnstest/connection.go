@@ -1,0 +1,123 @@
+// This file models what Apple's service remembers of a connection: Apple, "Establishing a token-based connection to
+// APNs" (the first push binds a connection to its team and key; a provider token may be replaced at most every 20
+// minutes and lives for an hour) and "Establishing a certificate-based connection to APNs". Not modelled: related
+// topic-specific keys and keys of one environment, which would allow a second key on a connection.
+
+package apnstest
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/volleypush/volley/sender/simulator"
+)
+
+const (
+	// tokenLife is how far a token's iat may be away from now.
+	tokenLife = time.Hour
+	// tokenPause is how long a connection must keep a token.
+	tokenPause = 20 * time.Minute
+)
+
+type connectionKey struct{}
+
+// connection is what is kept per connection.
+type connection struct {
+	once   sync.Once
+	client certificate
+
+	mu sync.Mutex
+	// current is the token in use since changed, previous the one before. Requests that were sent with the previous one
+	// may be handled after the first with the new one, because streams have no order among each other.
+	current, previous *providerToken
+	changed           time.Time
+}
+
+func connectionOf(r *http.Request) *connection {
+	conn, ok := r.Context().Value(connectionKey{}).(*connection)
+	if !ok {
+		return new(connection) // every connection has one; this keeps a mistake from being a panic
+	}
+	return conn
+}
+
+// certificate is what the client presented in the handshake.
+type certificate struct {
+	presented, trusted bool
+	topics             []string
+	single             bool
+}
+
+// certificate judges the client's certificate once per connection.
+func (c *connection) certificate(state *tls.ConnectionState, authority *simulator.Authority) certificate {
+	c.once.Do(func() {
+		if state == nil || len(state.PeerCertificates) == 0 {
+			return
+		}
+		leaf := state.PeerCertificates[0]
+		c.client.presented = true
+		_, err := leaf.Verify(x509.VerifyOptions{Roots: authority.Pool(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+		c.client.trusted = err == nil
+		c.client.topics, c.client.single = simulator.Topics(leaf)
+	})
+	return c.client
+}
+
+// authenticate judges the credential: the certificate if there is one, and then the authorization header is ignored.
+func (s *Server) authenticate(h http.Header, conn *connection, certificate certificate) string {
+	if certificate.presented {
+		if !certificate.trusted {
+			return "BadCertificate"
+		}
+		return ""
+	}
+	authorization := h.Get("authorization")
+	if authorization == "" {
+		return "MissingProviderToken"
+	}
+	scheme, raw, _ := strings.Cut(authorization, " ")
+	if !strings.EqualFold(scheme, "bearer") || raw == "" {
+		return "InvalidProviderToken"
+	}
+	return conn.admit(raw, s.options.Now(), s.verify)
+}
+
+// admit judges a provider token in the light of those the connection has carried. Each token is verified once.
+func (c *connection) admit(raw string, now time.Time, verify func(string) *providerToken) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	token, known := c.known(raw)
+	if !known {
+		token = verify(raw)
+	}
+	switch {
+	case token == nil || token.issued.Sub(now) > tokenLife:
+		return "InvalidProviderToken"
+	case now.Sub(token.issued) > tokenLife:
+		return "ExpiredProviderToken"
+	case known:
+		return ""
+	case c.current == nil:
+	case token.team != c.current.team:
+		return "InvalidProviderToken"
+	case token.key != c.current.key:
+		return "UnrelatedKeyIdInToken"
+	case now.Sub(c.changed) < tokenPause:
+		return "TooManyProviderTokenUpdates"
+	}
+	c.previous, c.current, c.changed = c.current, token, now
+	return ""
+}
+
+func (c *connection) known(raw string) (*providerToken, bool) {
+	for _, token := range []*providerToken{c.current, c.previous} {
+		if token != nil && token.raw == raw {
+			return token, true
+		}
+	}
+	return nil, false
+}
