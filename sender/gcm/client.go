@@ -1,0 +1,123 @@
+package gcm
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+	"unicode/utf8"
+
+	"github.com/volleypush/volley/jobs"
+	"github.com/volleypush/volley/sender"
+)
+
+// Client sends messages with one app's credentials. It connects when it first sends, and again after Close. It is safe for
+// concurrent use.
+type Client struct {
+	config   Config
+	endpoint *url.URL
+	pool     *pool
+	tokens   *tokens // nil for Legacy
+}
+
+// New makes a client. It opens no connection. A missing or malformed credential is an *AuthError.
+func New(config Config) (*Client, error) {
+	config, endpoint, err := config.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{config: config, endpoint: endpoint, pool: newPool(config, endpoint)}
+	if config.Protocol == V1 {
+		c.tokens = newTokens(config)
+	}
+	return c, nil
+}
+
+// Close closes all connections; requests under way become sender.Uncertain. The client can be used again afterwards.
+func (c *Client) Close() error {
+	c.pool.close()
+	if c.tokens != nil {
+		c.tokens.close()
+	}
+	return nil
+}
+
+// Format implements fmt.Formatter: printing a client shows no credential.
+func (c *Client) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.config.String()) }
+
+// Prepare renders a message for the client's protocol; see the function Prepare.
+func (c *Client) Prepare(m *Message) (*Prepared, error) {
+	return Prepare(c.config.Protocol, m, c.config.Now())
+}
+
+// Request is one rendered message and who gets it.
+type Request struct {
+	// Tokens are the registration IDs (or, if the message says so, Firebase installation IDs). Empty for a message that has a topic or
+	// condition as its target: that is one recipient.
+	Tokens []string
+	// Message comes from Prepare, for the client's protocol.
+	Message *Prepared
+	// ErrorTimeout is how long each answer may take; 0 is the client's RequestTimeout.
+	ErrorTimeout time.Duration
+}
+
+// Recipients is how many outcomes the request has.
+func (r *Request) Recipients() int {
+	if r.Message.target != "" {
+		return 1
+	}
+	return len(r.Tokens)
+}
+
+// Deliver sends to every recipient and sets out[i] for each; len(out) must be at least r.Recipients(). It returns when all have their
+// outcome. When the context ends, recipients not yet sent to are sender.Unsent and those under way sender.Uncertain. An answer that
+// concerns the whole app (credential, quota of the project) ends the call early: the rest is sender.Unsent.
+//
+// Requests are never repeated, with two exceptions that can't deliver twice: one that the server provably did not process goes
+// out once more on another connection, and a 401 of FCM v1 is followed by one try with a fresh access token.
+func (c *Client) Deliver(ctx context.Context, r *Request, out []sender.Outcome) {
+	c.deliver(ctx, r, out, nil)
+}
+
+// exchange is one request and its answer, for Send.
+type exchange struct {
+	request []byte
+	status  int // 0 = no answer
+	answer  []byte
+}
+
+func (c *Client) deliver(ctx context.Context, r *Request, out []sender.Outcome, record func(exchange)) {
+	out = out[:r.Recipients()]
+	d := newDelivery(ctx, c, r, out, record)
+	defer d.end()
+	if r.Message.protocol != c.config.Protocol {
+		d.fill(reasonsByName[reasonWrongProtocol])
+		return
+	}
+	if c.config.Protocol == Legacy {
+		d.sendLegacy()
+	} else {
+		d.sendFCM()
+	}
+}
+
+// validID says whether a registration ID can be sent at all: 1 to 4,096 bytes of UTF-8.
+func validID(id string) bool {
+	return id != "" && len(id) <= jobs.MaxRegistrationIDBytes && utf8.ValidString(id)
+}
+
+// header is what every request carries.
+func (c *Client) header(authorization string) http.Header {
+	h := http.Header{
+		"Authorization": {authorization},
+		"Content-Type":  {"application/json"},
+		"User-Agent":    {"volley"},
+	}
+	if c.config.Protocol == V1 {
+		// Asks for errors with details, without which a dead registration ID can't be told from a wrong project.
+		h["X-Goog-Api-Format-Version"] = []string{"2"}
+	}
+	return h
+}

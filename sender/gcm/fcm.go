@@ -1,0 +1,48 @@
+package gcm
+
+import (
+	"net/http"
+
+	"github.com/volleypush/volley/sender"
+)
+
+// sendFCM posts one message per registration ID, as many at once as the connections carry.
+func (d *delivery) sendFCM() {
+	message := d.request.Message
+	if message.target != "" {
+		d.settle(0, d.sendOne(message.target))
+		return
+	}
+	positions := d.sendable()
+	config := d.client.config
+	d.each(len(positions), config.Connections*config.Streams, func(i int) {
+		at := positions[i]
+		d.settle(at, d.sendOne(d.request.Tokens[at]))
+	}, func(i int) {
+		d.out[positions[i]] = d.notBegun()
+	})
+}
+
+// sendOne sends one message and classifies the answer. A 401 that is about the access token drops it and is tried once more with a
+// fresh one: the first was not processed.
+func (d *delivery) sendOne(id string) sender.Outcome {
+	body := d.request.Message.Body(id)
+	for again := false; ; again = true {
+		token, failure := d.client.tokens.get(d.open)
+		if failure != nil {
+			if d.open.Err() != nil {
+				return d.notBegun()
+			}
+			return *failure
+		}
+		a, failure := d.post(body, "Bearer "+token)
+		if failure != nil {
+			return *failure
+		}
+		o := d.readFCM(a, id)
+		if a.status != http.StatusUnauthorized || o.Class != sender.Credential || again {
+			return o
+		}
+		d.client.tokens.drop(token)
+	}
+}
