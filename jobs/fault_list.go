@@ -33,10 +33,13 @@ func (l *faultList) err() error {
 
 // shownName is a name from a job as a fault may show it.
 func shownName(name string) string {
-	if len(name) > MaxNameBytes {
+	switch {
+	case name == "":
+		return "(an empty name)"
+	case len(name) > MaxNameBytes:
 		return fmt.Sprintf("(a name of %d bytes)", len(name))
 	}
-	return strings.ToValidUTF8(name, "?")
+	return name
 }
 
 // shownPath joins names from the outside to the inside.

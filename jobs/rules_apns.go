@@ -2,43 +2,6 @@ package jobs
 
 import "encoding/base64"
 
-// fieldPayload is the raw payload of either platform.
-const fieldPayload = "payload"
-
-// checkRecipients checks who the job goes to: ids, or exactly one target.
-func (d *decoder) checkRecipients() {
-	targets := []string{"topic", "condition"}
-	if d.platform == APNS {
-		targets = []string{"channel"}
-	}
-	var given []string
-	for _, name := range append([]string{fieldIDs}, targets...) {
-		if d.has(name) {
-			given = append(given, name)
-		}
-	}
-	switch ids := d.given[fieldIDs]; {
-	case len(given) == 0:
-		d.add(fieldIDs, "is required: one id or a list of ids")
-	case len(given) > 1:
-		for _, name := range given[1:] {
-			d.add(name, "can't go with %q: a job has one kind of recipient", given[0])
-		}
-	case ids.kind == kindArray && len(d.job.IDs) == 0 && !d.faulty(fieldIDs):
-		d.add(fieldIDs, "is empty: a job needs at least one id")
-	}
-}
-
-// faulty says whether the field, or something in it, has a fault already.
-func (d *decoder) faulty(name string) bool {
-	for _, f := range d.faults {
-		if len(f.Field) >= len(name) && f.Field[:len(name)] == name {
-			return true
-		}
-	}
-	return false
-}
-
 // checkAPNS checks the rules of an APNs job that concern several fields.
 func (d *decoder) checkAPNS() {
 	o := d.job.APNS
@@ -65,18 +28,6 @@ func (d *decoder) checkAPNS() {
 		}
 		if o.PushType != nil && *o.PushType != pushTypeLiveActivity {
 			d.add("push_type", "must be %q for a channel", pushTypeLiveActivity)
-		}
-	}
-}
-
-// checkRawPayload refuses everything that would shape a payload that is already there.
-func (d *decoder) checkRawPayload() {
-	if !d.has(fieldPayload) {
-		return
-	}
-	for i := range d.table.list {
-		if f := &d.table.list[i]; f.inPayload() && d.has(f.name) {
-			d.add(f.name, `can't go with "payload", which is sent as it is`)
 		}
 	}
 }

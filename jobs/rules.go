@@ -1,0 +1,52 @@
+package jobs
+
+import "strings"
+
+// fieldPayload is the raw payload of either platform.
+const fieldPayload = "payload"
+
+// checkRecipients checks who the job goes to: ids, or exactly one target.
+func (d *decoder) checkRecipients() {
+	targets := []string{"topic", "condition"}
+	if d.platform == APNS {
+		targets = []string{"channel"}
+	}
+	var given []string
+	for _, name := range append([]string{fieldIDs}, targets...) {
+		if d.has(name) {
+			given = append(given, name)
+		}
+	}
+	switch ids := d.given[fieldIDs]; {
+	case len(given) == 0:
+		d.add(fieldIDs, "is required: one id or a list of ids")
+	case len(given) > 1:
+		for _, name := range given[1:] {
+			d.add(name, "can't go with %q: a job has one kind of recipient", given[0])
+		}
+	case ids.kind == kindArray && len(d.job.IDs) == 0 && !d.faulty(fieldIDs):
+		d.add(fieldIDs, "is empty: a job needs at least one id")
+	}
+}
+
+// faulty says whether the field, or something in it, has a fault already.
+func (d *decoder) faulty(name string) bool {
+	for _, f := range d.faults {
+		if strings.HasPrefix(f.Field, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// checkRawPayload refuses everything that would shape a payload that is already there.
+func (d *decoder) checkRawPayload() {
+	if !d.has(fieldPayload) {
+		return
+	}
+	for i := range d.table.list {
+		if f := &d.table.list[i]; f.inPayload() && d.has(f.name) {
+			d.add(f.name, `can't go with "payload", which is sent as it is`)
+		}
+	}
+}
