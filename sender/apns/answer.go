@@ -24,7 +24,9 @@ func (r reply) outcome(shared *headers, now time.Time) sender.Outcome {
 	name, at := readAnswer(r.body)
 	reason, known := table[name]
 	switch {
-	case !known || isOurs(name):
+	case isOurs(name):
+		reason = Unknown("", r.status)
+	case !known:
 		reason = Unknown(name, r.status)
 	case name == jobTopicDisallowed.Name && shared.ownTopic:
 		reason = jobTopicDisallowed

@@ -2,6 +2,7 @@ package apns
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/volleypush/volley/results"
@@ -178,15 +179,22 @@ func (r row) reason(name string) *sender.Reason {
 // the credential, and one publisher's mistake must not stop the app.
 var jobTopicDisallowed = row{sender.BadJob, false, 0, faceTopic, fixPayload}.reason("TopicDisallowed")
 
-// Reason returns the table's row with that name. A name that is not in the table gets a row of its own, of the class that
-// Unknown gives without a status: only answers that were retried are looked up by name alone. Source: apns-http2 §10.
-// The row is shared and read-only; safe for concurrent use.
+// Reason returns the table's row with that name. A name that is not in the table gets a row of its own, as Unknown makes
+// it; without a status that is a transient one, because only answers that were retried are looked up by name alone.
+// Source: apns-http2 §10. The row is shared and read-only; safe for concurrent use.
 func Reason(name string) *sender.Reason {
 	if r, ok := table[name]; ok {
 		return r
 	}
+	if digits, ok := strings.CutPrefix(name, wordlessAnswer); ok && len(digits) == 3 {
+		status, _ := strconv.Atoi(digits)
+		return Unknown("", status)
+	}
 	return Unknown(name, 0)
 }
+
+// wordlessAnswer and the status are the name of an answer without a word.
+const wordlessAnswer = "Status"
 
 // Unknown returns the row of an answer that the table does not know: a future word of the provider, an empty body, or
 // whatever a box in between answered. Its class follows from the status family and never condemns the recipient: 429 is
@@ -194,7 +202,7 @@ func Reason(name string) *sender.Reason {
 // status is a fault of the request. A name that is not a short word is replaced by "Status" and the number.
 func Unknown(name string, status int) *sender.Reason {
 	if !isWord(name) {
-		name = "Status" + strconv.Itoa(status)
+		name = wordlessAnswer + strconv.Itoa(status)
 	}
 	r := row{sender.BadJob, false, 0, faceUnknown, none}
 	switch {

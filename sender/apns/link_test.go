@@ -1,0 +1,297 @@
+package apns
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/volleypush/volley/sender"
+)
+
+// These tests say what becomes of recipients when connections and streams end in every way the provider knows
+// (apns-http2 §13, §14), frame by frame.
+
+// TestBadCertificateEnvironment: Apple says it in a GOAWAY and nowhere else. net/http's own transport would open thousands
+// of connections here.
+func TestBadCertificateEnvironment(t *testing.T) {
+	s := script(t, nil, func(f *frames, _ int) {
+		f.settings()
+		f.take(1)
+		f.goAway(0, `{"reason":"BadCertificateEnvironment"}`)
+		f.goAway(0, `{"reason":"BadCertificateEnvironment"}`) // it was seen twice
+	})
+	c := s.client(t, nil)
+	out := deliver(t, c, &Request{Tokens: tokens(50)})
+	if diff := cmp.Diff(map[string]int{"BadCertificateEnvironment": 50}, names(out)); diff != "" {
+		t.Error(diff)
+	}
+	if out[0].Class != sender.Credential {
+		t.Errorf("class %s", out[0].Class)
+	}
+	if n := s.accepted.Load(); n != 1 {
+		t.Errorf("%d connections", n)
+	}
+	if err := c.LastFailure(); err == nil || !strings.Contains(err.Error(), "BadCertificateEnvironment") {
+		t.Errorf("the operator is told %v", err)
+	}
+}
+
+// TestGoAwayOnAFreshConnection: whatever the text, nothing was taken, and nothing is dialled again in this call.
+func TestGoAwayOnAFreshConnection(t *testing.T) {
+	for _, debug := range []string{"", "Maximum active streams violated for this endpoint.", `{"reason":"Shutdown"}`, `{"reason":`, `{"reason":"NotBegun"}`} {
+		s := script(t, nil, func(f *frames, _ int) {
+			f.settings()
+			f.take(1)
+			f.goAway(0, debug)
+		})
+		out := deliver(t, s.client(t, nil), &Request{Tokens: tokens(5)})
+		if diff := cmp.Diff(map[string]int{GoAway: 5}, names(out)); diff != "" {
+			t.Errorf("%s: %s", debug, diff)
+		}
+		if n := s.accepted.Load(); n != 1 {
+			t.Errorf("%s: %d connections", debug, n)
+		}
+	}
+}
+
+// TestGoAwayInTheMiddle: above the last id nothing was taken; at or below it an answer may come, and if the connection
+// dies first nobody knows. What was not begun goes over a new connection.
+func TestGoAwayInTheMiddle(t *testing.T) {
+	s := script(t, nil, func(f *frames, number int) {
+		f.settings(streams(6))
+		for _, r := range f.take(1) {
+			f.answer(r.stream, 200, "")
+		}
+		if number > 1 {
+			for _, r := range f.take(3) {
+				f.answer(r.stream, 200, "")
+			}
+			f.linger()
+			return
+		}
+		begun := f.take(6)            // streams 3 to 13
+		f.goAway(begun[3].stream, "") // 9
+		f.answer(begun[0].stream, 200, "")
+		f.answer(begun[1].stream, 410, `{"reason":"Unregistered","timestamp":1795430000123}`)
+	})
+	out := deliver(t, s.client(t, nil), &Request{Tokens: tokens(11)})
+	want := map[string]int{"": 1 + 1 + 4, "Unregistered": 1, AnswerLost: 2, GoAway: 2}
+	if diff := cmp.Diff(want, names(out)); diff != "" {
+		t.Error(diff)
+	}
+	if n := s.accepted.Load(); n != 2 {
+		t.Errorf("%d connections", n)
+	}
+}
+
+// TestGracefulShutdown: the first GOAWAY names the largest id, the second the real one; everything is answered, and only
+// what comes later uses a new connection.
+func TestGracefulShutdown(t *testing.T) {
+	announced := make(chan struct{})
+	s := script(t, nil, func(f *frames, number int) {
+		f.settings(streams(10))
+		for _, r := range f.take(1) {
+			f.answer(r.stream, 200, "")
+		}
+		if number == 1 {
+			begun := f.take(4)
+			f.goAway(1<<31-1, "")
+			close(announced)
+			f.goAway(begun[len(begun)-1].stream, "")
+			for _, r := range begun {
+				f.answer(r.stream, 200, "")
+			}
+		}
+		f.linger()
+	})
+	c := s.client(t, nil)
+	out := deliver(t, c, &Request{Tokens: tokens(5)})
+	<-announced
+	out = append(out, deliver(t, c, &Request{Tokens: tokens(1)})...)
+	if diff := cmp.Diff(map[string]int{"": 6}, names(out)); diff != "" {
+		t.Error(diff)
+	}
+	if n := s.accepted.Load(); n != 2 {
+		t.Errorf("%d connections", n)
+	}
+}
+
+// TestGoAwayWhileIdle: net/http keeps calling such a connection open; the next call must not wait for it.
+func TestGoAwayWhileIdle(t *testing.T) {
+	told := make(chan struct{}, 2)
+	s := script(t, nil, func(f *frames, number int) {
+		f.settings()
+		for _, r := range f.take(1) {
+			f.answer(r.stream, 200, "")
+		}
+		if number == 1 {
+			f.goAway(1, "")
+			f.linger() // our client closes a drained connection
+		} else {
+			f.linger()
+		}
+		told <- struct{}{}
+	})
+	c := s.client(t, nil)
+	first := deliver(t, c, &Request{Tokens: tokens(1)})
+	<-told
+	second := deliver(t, c, &Request{Tokens: tokens(1)})
+	if diff := cmp.Diff(map[string]int{"": 2}, names(append(first, second...))); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestStreamsThatEndWithoutAnAnswer: a refused stream was not taken; any other reset, and the end of the connection, leaves
+// it open whether it was.
+func TestStreamsThatEndWithoutAnAnswer(t *testing.T) {
+	s := script(t, nil, func(f *frames, _ int) {
+		f.settings(streams(5))
+		for _, r := range f.take(1) {
+			f.answer(r.stream, 200, "")
+		}
+		begun := f.take(5)
+		f.reset(begun[0].stream, codeRefusedStream)
+		f.reset(begun[1].stream, codeInternal)
+		f.reset(begun[2].stream, codeCancel)
+		f.answer(begun[3].stream, 400, `{"reason":"BadDeviceToken"}`)
+	})
+	out := deliver(t, s.client(t, nil), &Request{Tokens: tokens(6)})
+	if diff := cmp.Diff(map[string]int{"": 1, RefusedStream: 1, AnswerLost: 3, "BadDeviceToken": 1}, names(out)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestRefusedStreamsOnly: a provider that refuses every stream gets each recipient once, and nobody is reported as sent.
+func TestRefusedStreamsOnly(t *testing.T) {
+	s := script(t, nil, func(f *frames, _ int) {
+		f.settings(streams(5))
+		for {
+			r, ok := f.next()
+			if !ok {
+				return
+			}
+			f.reset(r.stream, codeRefusedStream)
+		}
+	})
+	out := deliver(t, s.client(t, nil), &Request{Tokens: tokens(7)})
+	if diff := cmp.Diff(map[string]int{RefusedStream: 7}, names(out)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestConnectionLostAfterTheFirstRequest: one is uncertain, the rest was never begun, and nobody dials again.
+func TestConnectionLostAfterTheFirstRequest(t *testing.T) {
+	s := script(t, nil, func(f *frames, _ int) {
+		f.settings()
+		f.take(1)
+	})
+	c := s.client(t, nil)
+	out := deliver(t, c, &Request{Tokens: tokens(20)})
+	if diff := cmp.Diff(map[string]int{AnswerLost: 1, ConnectionLost: 19}, names(out)); diff != "" {
+		t.Error(diff)
+	}
+	if out[0].Class != sender.Uncertain || out[19].Class != sender.Unsent {
+		t.Errorf("classes %s and %s", out[0].Class, out[19].Class)
+	}
+	if n := s.accepted.Load(); n != 1 {
+		t.Errorf("%d connections", n)
+	}
+}
+
+// TestConnectionsThatDieEachTime: a provider that answers once and leaves can't keep a call dialling for ever.
+func TestConnectionsThatDieEachTime(t *testing.T) {
+	s := script(t, nil, func(f *frames, _ int) {
+		f.settings(streams(1))
+		for _, r := range f.take(1) {
+			f.answer(r.stream, 200, "")
+		}
+		f.goAway(1, "")
+		f.linger()
+	})
+	out := deliver(t, s.client(t, nil), &Request{Tokens: tokens(20)})
+	if n := s.accepted.Load(); n > maxLosses+1 {
+		t.Errorf("%d connections", n)
+	}
+	counts := names(out)
+	if counts[""] == 0 || counts[""]+counts[GoAway] != 20 {
+		t.Errorf("%v", counts)
+	}
+}
+
+// TestAnswersOfIntermediaries: a page instead of JSON, far too large, or nothing at all; the status decides.
+func TestAnswersOfIntermediaries(t *testing.T) {
+	s := script(t, nil, func(f *frames, _ int) {
+		f.settings(streams(1))
+		answers := []func(uint32){
+			func(id uint32) { f.answer(id, 200, "", "apns-id", "27CFDC15-E305-4F2D-A7A6-0A0C7B6B5C3A") },
+			func(id uint32) {
+				f.answer(id, 502, "<html>"+strings.Repeat("x", 2*maxBody)+"</html>", "retry-after", "9")
+			},
+			func(id uint32) { f.answer(id, 503, "") },
+			func(id uint32) { f.answer(id, 403, "<html>") },
+			func(id uint32) { f.answer(id, 302, "", "location", "https://example.com/") },
+		}
+		for _, answer := range answers {
+			for _, r := range f.take(1) {
+				answer(r.stream)
+			}
+		}
+		f.linger()
+	})
+	out := deliver(t, s.client(t, nil), &Request{Tokens: tokens(5)})
+	want := map[string]int{"": 1, "Status502": 1, "Status503": 1, "Status403": 1, "Status302": 1}
+	if diff := cmp.Diff(want, names(out)); diff != "" {
+		t.Error(diff)
+	}
+	if out[0].ProviderID != "27CFDC15-E305-4F2D-A7A6-0A0C7B6B5C3A" || out[1].RetryAfter != 9*time.Second || out[1].Status != 502 {
+		t.Errorf("%+v, %+v", out[0], out[1])
+	}
+}
+
+// TestRequestOnTheWire: what Apple gets, header by header.
+func TestRequestOnTheWire(t *testing.T) {
+	got := make(chan received, 2)
+	s := script(t, nil, func(f *frames, _ int) {
+		f.settings()
+		for range 2 {
+			for _, r := range f.take(1) {
+				got <- r
+				f.answer(r.stream, 200, "")
+			}
+		}
+		f.linger()
+	})
+	c := s.client(t, nil)
+	host := s.listener.Addr().String()
+	payload := `{"aps":{"alert":"héllo"}}`
+	deliver(t, c, &Request{
+		Tokens: []string{"AbCd"}, IDs: []string{"123E4567-E89B-12D3-A456-426614174000"}, Payload: []byte(payload),
+		Priority: 5, Expiration: ExpireAt(time.Unix(1795430000, 0)), CollapseID: "c",
+	})
+	deliver(t, c, &Request{Tokens: []string{"00ff"}, Payload: []byte(`{"aps":{"content-available":1}}`)})
+	first, second := <-got, <-got
+	authorization := first.head["authorization"]
+	if !strings.HasPrefix(authorization, "bearer ey") || second.head["authorization"] != authorization {
+		t.Errorf("authorization %q", authorization)
+	}
+	delete(first.head, "authorization")
+	delete(second.head, "authorization")
+	if diff := cmp.Diff(map[string]string{
+		":method": "POST", ":scheme": "https", ":authority": host, ":path": "/3/device/AbCd", "content-length": "26",
+		"apns-id": "123e4567-e89b-12d3-a456-426614174000", "apns-topic": bundle, "apns-push-type": "alert", "apns-priority": "5",
+		"apns-expiration": "1795430000", "apns-collapse-id": "c",
+	}, first.head); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(map[string]string{
+		":method": "POST", ":scheme": "https", ":authority": host, ":path": "/3/device/00ff", "content-length": "31",
+		"apns-topic": bundle, "apns-push-type": "background", "apns-priority": "5",
+	}, second.head); diff != "" {
+		t.Error(diff)
+	}
+	if string(first.body) != payload {
+		t.Errorf("body %s", first.body)
+	}
+}
