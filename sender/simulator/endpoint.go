@@ -42,9 +42,10 @@ type EndpointOptions struct {
 
 // Endpoint is a TLS server (1.2 or newer) on a real socket. It writes no log. Safe for concurrent use.
 type Endpoint struct {
-	listener net.Listener
-	server   *http.Server
-	served   chan struct{}
+	listener   net.Listener
+	host, port string
+	server     *http.Server
+	served     chan struct{}
 
 	mu     sync.Mutex
 	closed bool
@@ -78,6 +79,10 @@ func Listen(o EndpointOptions) (*Endpoint, error) {
 	}
 
 	e := &Endpoint{listener: listener, served: make(chan struct{})}
+	e.host, e.port, _ = net.SplitHostPort(listener.Addr().String()) // a listener's address has this form
+	if ip := net.ParseIP(e.host); ip == nil || ip.IsUnspecified() {
+		e.host = append(o.Hosts, "localhost")[0]
+	}
 	e.server = &http.Server{
 		Handler:           e.counted(o.Handler),
 		ErrorLog:          log.New(io.Discard, "", 0),
@@ -103,8 +108,9 @@ func Listen(o EndpointOptions) (*Endpoint, error) {
 // Addr is the host:port that is listened on.
 func (e *Endpoint) Addr() string { return e.listener.Addr().String() }
 
-// URL is https:// and Addr.
-func (e *Endpoint) URL() string { return "https://" + e.Addr() }
+// URL is https:// and Addr; for an endpoint that listens on all addresses, the first of EndpointOptions.Hosts, or
+// localhost, with its port.
+func (e *Endpoint) URL() string { return "https://" + net.JoinHostPort(e.host, e.port) }
 
 // Close stops listening, cuts every connection and waits until all handlers have returned. Requests in flight get no
 // answer. Further calls do nothing.

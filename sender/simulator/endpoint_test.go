@@ -114,6 +114,16 @@ func TestListenErrors(t *testing.T) {
 	}
 }
 
+func TestURLOnAllAddresses(t *testing.T) {
+	authority := testAuthority(t)
+	for want, hosts := range map[string][]string{"https://localhost:": nil, "https://simulator:": {"simulator", "other"}} {
+		endpoint := testEndpoint(t, EndpointOptions{Name: "test", Addr: ":0", Hosts: hosts, Authority: authority, Handler: http.NotFoundHandler()})
+		if !strings.HasPrefix(endpoint.URL(), want) || strings.HasSuffix(endpoint.URL(), ":0") {
+			t.Errorf("URL is %s, want %s and the port", endpoint.URL(), want)
+		}
+	}
+}
+
 func TestEndpointPortIsFreeAfterClose(t *testing.T) {
 	authority := testAuthority(t)
 	first := testEndpoint(t, EndpointOptions{Name: "first", Authority: authority, Handler: http.NotFoundHandler()})
