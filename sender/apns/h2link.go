@@ -160,18 +160,11 @@ func (l *h2link) roundTrip(f *flight) reply {
 
 func (l *h2link) request(ctx context.Context, f *flight) *http.Request {
 	h := http.Header{"User-Agent": {""}} // an empty one sends none
-	set := func(name, value string) {
-		if value != "" {
-			h[name] = []string{value}
+	for _, field := range append(f.shared.fields(f.id), HeaderField{"authorization", f.authorization}) {
+		if field.Value != "" {
+			h[http.CanonicalHeaderKey(field.Name)] = []string{field.Value}
 		}
 	}
-	set("Authorization", f.authorization)
-	set("Apns-Topic", f.shared.topic)
-	set("Apns-Push-Type", f.shared.pushType)
-	set("Apns-Priority", f.shared.priority)
-	set("Apns-Expiration", f.shared.expiration)
-	set("Apns-Collapse-Id", f.shared.collapseID)
-	set("Apns-Id", f.id)
 	b := &body{flight: f}
 	b.rest.Reset(f.payload)
 	request := &http.Request{

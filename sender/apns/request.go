@@ -3,6 +3,7 @@ package apns
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -77,6 +78,32 @@ func (c *Client) headersOf(r *Request) (headers, Problems) {
 		problems.add("BadMessageId", "", fmt.Sprintf("%d apns-ids for %d tokens", len(r.IDs), len(r.Tokens)))
 	}
 	return h, problems
+}
+
+// HeaderField is one header of a notification.
+type HeaderField struct{ Name, Value string }
+
+// fields lists the headers that say something. The provider token is not among them.
+func (h *headers) fields(id string) []HeaderField {
+	all := []HeaderField{
+		{"apns-topic", h.topic}, {"apns-push-type", h.pushType}, {"apns-priority", h.priority}, {"apns-expiration", h.expiration},
+		{"apns-collapse-id", h.collapseID}, {"apns-id", id},
+	}
+	return slices.DeleteFunc(all, func(f HeaderField) bool { return f.Value == "" })
+}
+
+// HeaderFields returns the headers that notification i of the request would be sent with, but for the provider token. It sends
+// nothing. The error is that of Validate.
+func (c *Client) HeaderFields(r *Request, i int) ([]HeaderField, error) {
+	shared, problems := c.headersOf(r)
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	id := ""
+	if r.IDs != nil {
+		id = r.IDs[i]
+	}
+	return shared.fields(id), nil
 }
 
 func (c *Client) setTopic(h *headers, r *Request, problems *Problems) {

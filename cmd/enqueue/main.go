@@ -1,0 +1,25 @@
+// Command enqueue publishes push notification jobs and shows what became of them.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/volleypush/volley/internal/cli"
+	"github.com/volleypush/volley/internal/cli/enqueue"
+	"github.com/volleypush/volley/internal/provider"
+	"github.com/volleypush/volley/jobs"
+)
+
+func main() { os.Exit(run()) }
+
+// run returns the exit code, so that its deferred calls happen before the process ends.
+func run() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	program := enqueue.Program{Preview: func(job *jobs.Job) (string, error) { return provider.Preview(job, time.Now()) }}
+	return cli.Report(os.Stderr, "enqueue", program.Run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.LookupEnv))
+}

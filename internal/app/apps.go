@@ -1,0 +1,119 @@
+package app
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/volleypush/volley/internal/config"
+	"github.com/volleypush/volley/internal/provider"
+	"github.com/volleypush/volley/sender/apns"
+	"github.com/volleypush/volley/sender/gcm"
+)
+
+// ErrCredentials marks faults in credentials: they are the operator's to mend, not the worker's to retry.
+var ErrCredentials = errors.New("credentials")
+
+// openApps reads every app's credentials. All faults come back at once, each named by app; nothing is dialled yet.
+func openApps(c *config.Config, now func() time.Time, log func(string) zerolog.Logger) (*provider.Registry, error) {
+	registry := provider.NewRegistry()
+	var errs []error
+	for name, a := range c.Apps {
+		if a.APNS != nil {
+			if err := addAPNS(registry, name, a); err != nil {
+				errs = append(errs, fmt.Errorf("apps.%s.apns: %w", name, err))
+			}
+		}
+		if a.GCM != nil {
+			if err := addGCM(registry, name, a, now, log("volley.gcm")); err != nil {
+				errs = append(errs, fmt.Errorf("apps.%s.gcm: %w", name, err))
+			}
+		}
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(ErrCredentials, errors.Join(errs...), registry.Close())
+	}
+	return registry, nil
+}
+
+func addAPNS(registry *provider.Registry, name string, a *config.App) error {
+	s := a.APNS
+	roots, err := pool(s.CAFile)
+	if err != nil {
+		return err
+	}
+	client := apns.Config{
+		Endpoint: s.Endpoint, Environment: apns.Environment(s.Environment), Topic: s.Topic, RootCAs: roots,
+	}
+	if s.KeyFile != "" {
+		if client.Key, err = apns.LoadKey(s.KeyFile, s.KeyID, s.TeamID); err != nil {
+			return err
+		}
+	} else {
+		password, err := s.Password()
+		if err != nil {
+			return err
+		}
+		if client.Certificate, err = apns.LoadCertificate(s.Certificate, password.Reveal()); err != nil {
+			return err
+		}
+	}
+	connection, err := apns.New(client)
+	if err != nil {
+		return err
+	}
+	registry.AddAPNS(provider.APNSParams{
+		Name: name, Client: connection, Topic: s.Topic,
+		ErrorTimeout: time.Duration(s.DefaultErrorTimeout * float64(time.Second)), Expiration: time.Duration(s.DefaultExpirationOffset) * time.Second,
+		BatchSize: s.DefaultBatchSize, MaxPayloadLength: s.DefaultMaxPayloadLength,
+		MaxAttempts: a.MaxAttempts, MessageIDs: a.MessageIDs,
+	})
+	return nil
+}
+
+// pool reads the CA certificates that a provider endpoint is verified with; nil means the system's.
+func pool(file string) (*x509.CertPool, error) {
+	if file == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("ca_file can't be read: %w", err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("ca_file %s holds no PEM certificate", file)
+	}
+	return roots, nil
+}
+
+func addGCM(registry *provider.Registry, name string, a *config.App, now func() time.Time, log zerolog.Logger) error {
+	s := a.GCM
+	roots, err := pool(s.CAFile)
+	if err != nil {
+		return err
+	}
+	client := gcm.Config{Protocol: gcm.Protocol(s.Protocol), Endpoint: s.Endpoint, ProjectID: s.ProjectID, RootCAs: roots}
+	if s.Protocol == config.ProtocolLegacy {
+		key, err := s.Key()
+		if err != nil {
+			return err
+		}
+		client.APIKey = key.Reveal()
+	} else if client.ServiceAccount, err = gcm.LoadServiceAccount(s.ServiceAccount); err != nil {
+		return err
+	}
+	connection, err := gcm.New(client)
+	if err != nil {
+		return err
+	}
+	registry.AddGCM(provider.GCMParams{
+		Name: name, Client: connection, Protocol: client.Protocol, Now: now, MaxAttempts: a.MaxAttempts, MessageIDs: a.MessageIDs,
+		Notice: func(text string) { log.Warn().Str("app", name).Msg(text) },
+	})
+	return nil
+}

@@ -1,0 +1,34 @@
+package app
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/volleypush/volley/jobs"
+)
+
+// Banner says that the worker is ready and how to try it: a publish from any client, one with enqueue, and the results.
+func (w *Worker) Banner(out io.Writer, simulators *Simulators) {
+	var apps []string
+	for _, platform := range jobs.Platforms() {
+		for _, name := range w.registry.Known(platform) {
+			apps = append(apps, fmt.Sprintf("%s (%s)", name, platform))
+		}
+	}
+	url := w.NATS()
+	token := strings.Repeat("ab", 32)
+	lines := []string{
+		fmt.Sprintf("worker %q is ready: NATS %s, apps %s", w.options.Config.Worker, url, strings.Join(apps, ", ")),
+		fmt.Sprintf(`  nats -s %s pub push.apns '{"message":"Hello","ids":["%s"]}' --jetstream`, url, token),
+		fmt.Sprintf("  enqueue apns --nats-url %s --message Hello --to %s --wait", url, token),
+		fmt.Sprintf("  enqueue results --nats-url %s --follow", url),
+	}
+	if addr := w.HTTP(); addr != "" {
+		lines = append(lines, "  health: http://"+addr+"/readyz")
+	}
+	if simulators != nil && simulators.Control() != "" {
+		lines = append(lines, "  what arrived at the simulated providers: http://"+simulators.Control()+"/ledger")
+	}
+	_, _ = fmt.Fprintln(out, strings.Join(lines, "\n"))
+}

@@ -1,0 +1,64 @@
+package app
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/rs/zerolog"
+
+	"github.com/volleypush/volley/internal/config"
+	"github.com/volleypush/volley/internal/natsembed"
+	"github.com/volleypush/volley/internal/queue"
+)
+
+// broker is the connection to NATS and, where the worker brings its own, the server.
+type broker struct {
+	*queue.Conn
+	server *natsembed.Server
+}
+
+// openBroker connects to the configured server, or starts one inside this process.
+func openBroker(ctx context.Context, c *config.Config, log func(string) zerolog.Logger) (*broker, error) {
+	options := queue.Options{URL: c.NATS.URL.Reveal(), Creds: c.NATS.Creds, Name: "volley " + c.Worker, Logger: log("volley.queue")}
+	b := &broker{}
+	if c.NATS.Embedded() {
+		server, err := natsembed.Start(natsembed.Options{
+			Listen: c.NATS.Listen, StoreDir: c.NATS.StoreDir, SyncAlways: c.NATS.SyncAlways, MaxStore: int64(c.NATS.MaxStore), Logger: log("volley.nats"),
+		})
+		if err != nil {
+			return nil, err
+		}
+		b.server = server
+		options.InProcess = server
+	}
+	conn, err := queue.Connect(ctx, options)
+	if err != nil {
+		b.close()
+		return nil, err
+	}
+	b.Conn = conn
+	topology := queue.Topology{Replicas: c.Replicas, ResultsRetention: c.Results.Retention, DeadRetention: c.Dead.Retention, AckWait: c.AckWait}
+	if err := conn.EnsureTopology(ctx, topology); err != nil {
+		b.close()
+		return nil, fmt.Errorf("preparing the streams: %w", err)
+	}
+	return b, nil
+}
+
+// url is where other programs reach the broker; "" for a server inside this process that does not listen.
+func (b *broker) url() string {
+	if b.server != nil {
+		return b.server.ClientURL()
+	}
+	return b.Conn.URL()
+}
+
+// close ends the connection first: its last acknowledgements still reach the server.
+func (b *broker) close() {
+	if b.Conn != nil {
+		b.Conn.Close()
+	}
+	if b.server != nil {
+		b.server.Shutdown()
+	}
+}

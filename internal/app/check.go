@@ -1,0 +1,84 @@
+package app
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/volleypush/volley/internal/config"
+	"github.com/volleypush/volley/sender/apns"
+	"github.com/volleypush/volley/sender/gcm"
+)
+
+// Check reads every credential that a validated configuration names and writes what a worker would use. It opens no connection.
+// An error lists everything that is wrong, by app.
+func Check(c *config.Config, out io.Writer) error {
+	registry, err := openApps(c, time.Now, func(string) zerolog.Logger { return zerolog.Nop() })
+	if err != nil {
+		return err
+	}
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	row := func(name, value string) { _, _ = fmt.Fprintf(table, "%s\t%s\n", name, value) }
+	row("worker", c.Worker)
+	if c.NATS.Embedded() {
+		row("NATS", "a server inside the worker, "+cmp.Or(c.NATS.Listen, "for this process only")+", store "+c.NATS.StoreDir+syncWords(c.NATS.SyncAlways))
+	} else {
+		row("NATS", c.NATS.URL.String())
+	}
+	row("events kept", c.Results.Retention.String()+" (PUSH_RESULTS)")
+	row("dead letters kept", c.Dead.Retention.String()+" (PUSH_DEAD)")
+	row("segments at once", fmt.Sprint(c.MaxSegments))
+	row("health", cmp.Or(c.HTTP, "not served"))
+	names := make([]string, 0, len(c.Apps))
+	for name := range c.Apps {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if a := c.Apps[name].APNS; a != nil {
+			row("app "+name+", Apple", describeAPNS(a))
+		}
+		if g := c.Apps[name].GCM; g != nil {
+			row("app "+name+", Google", describeGCM(g))
+		}
+	}
+	if err := table.Flush(); err != nil {
+		return fmt.Errorf("writing the report: %w", err)
+	}
+	return registry.Close()
+}
+
+func syncWords(always bool) string {
+	if always {
+		return ", fsync on every write"
+	}
+	return ", fsync every two minutes"
+}
+
+func describeAPNS(a *config.APNS) string {
+	endpoint := a.Endpoint
+	if endpoint == "" {
+		endpoint = apns.ProductionEndpoint
+		if a.Environment == config.EnvironmentSandbox {
+			endpoint = apns.SandboxEndpoint
+		}
+	}
+	credential := "certificate " + a.Certificate
+	if a.KeyFile != "" {
+		credential = fmt.Sprintf("key %s (team %s) from %s", a.KeyID, a.TeamID, a.KeyFile)
+	}
+	return strings.Join([]string{"topic " + cmp.Or(a.Topic, "of the certificate"), endpoint, credential}, ", ")
+}
+
+func describeGCM(g *config.GCM) string {
+	if g.Protocol == config.ProtocolLegacy {
+		return "legacy protocol, " + cmp.Or(g.Endpoint, gcm.DefaultLegacyEndpoint) + ", server key"
+	}
+	return strings.Join([]string{"FCM v1, " + cmp.Or(g.Endpoint, gcm.DefaultEndpoint), "service account from " + g.ServiceAccount}, ", ")
+}

@@ -1,0 +1,29 @@
+package app
+
+import (
+	"github.com/rs/zerolog"
+
+	"github.com/volleypush/volley/results"
+)
+
+// observer turns what the pipeline did into log lines: one per event, without recipients.
+type observer struct{ log zerolog.Logger }
+
+// Committed implements pipeline.Observer.
+func (o observer) Committed(e *results.Event) {
+	line := o.log.Info()
+	switch {
+	case e.Kind == results.KindDead:
+		line = o.log.Warn().Str("reason", e.Dead.Reason).Stringer("faults", faults(e.Dead.Faults))
+	case e.Retry != nil:
+		line = line.Int("retry", len(e.Retry.Indexes)).Time("retry_at", e.Retry.At)
+	}
+	line.Str("event", e.ID).Str("kind", string(e.Kind)).Str("app", e.App).Str("job", e.Job).Int("recipients", e.Recipients).
+		Int("sent", e.Sent).Int("failed", len(e.Failures)).Int("expired", len(e.ExpiredTokens)).
+		Int("uncertain", len(e.Uncertain)).Bool("done", e.Done).Msg("event committed")
+}
+
+// Trouble implements pipeline.Observer.
+func (o observer) Trouble(where string, err error) {
+	o.log.Warn().Str("where", where).Err(err).Msg("this delivery comes back after the ack wait")
+}

@@ -1,0 +1,176 @@
+// Package app is the worker as an embeddable process: it wires configuration, broker, providers and pipeline together and
+// owns their lifecycle. Several workers can run in one process; there is no global state.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/volleypush/volley/internal/config"
+	"github.com/volleypush/volley/internal/pipeline"
+	"github.com/volleypush/volley/internal/provider"
+	"github.com/volleypush/volley/internal/queue"
+	"github.com/volleypush/volley/jobs"
+)
+
+// Options are what a worker is started with.
+type Options struct {
+	// Config is validated and complete.
+	Config *config.Config
+	// Log returns the logger of a component ("volley.apns"); nil for silence.
+	Log func(component string) zerolog.Logger
+}
+
+// Worker is a running worker.
+type Worker struct {
+	options  Options
+	broker   *broker
+	registry *provider.Registry
+	// running ends when the worker is asked to stop: pulls end with it.
+	running context.Context //nolint:containedctx // it is the worker's lifetime, read by the health endpoint
+	stop    context.CancelFunc
+	halt    context.CancelFunc
+	done    chan struct{}
+	err     error
+	http    *healthServer
+}
+
+// ErrWorkLeft says that deliveries were still being handled when the drain timeout ended; the broker gives them to another worker.
+var ErrWorkLeft = errors.New("work was left when the drain timeout ended; the broker hands it to another worker after the ack wait")
+
+// Start starts a worker: broker, streams, credentials, pulls, in this order. An error leaves nothing running.
+func Start(ctx context.Context, o Options) (*Worker, error) {
+	if o.Log == nil {
+		o.Log = func(string) zerolog.Logger { return zerolog.Nop() }
+	}
+	w := &Worker{options: o, done: make(chan struct{})}
+	// The broker's time is asked for when the first job is prepared, long after the broker is there.
+	registry, err := openApps(o.Config, func() time.Time { return w.broker.Now() }, o.Log)
+	if err != nil {
+		return nil, err
+	}
+	w.registry = registry
+	if w.broker, err = openBroker(ctx, o.Config, o.Log); err != nil {
+		return nil, errors.Join(err, registry.Close())
+	}
+	if err := w.begin(ctx); err != nil {
+		w.broker.close()
+		return nil, errors.Join(err, registry.Close())
+	}
+	return w, nil
+}
+
+func (w *Worker) begin(ctx context.Context) error {
+	c := w.options.Config
+	for _, platform := range jobs.Platforms() {
+		for _, name := range w.registry.Known(platform) {
+			if err := w.broker.EnsureApp(ctx, platform, name); err != nil {
+				return fmt.Errorf("preparing the queues of app %q: %w", name, err)
+			}
+		}
+	}
+	core := pipeline.New(pipeline.Params{
+		Events: w.broker, Work: w.broker, Status: w.broker, Dead: w.broker, Clock: w.broker, Apps: w.registry,
+		Observer: observer{w.options.Log("volley.pipeline")}, Random: rand.Float64, Wait: wait,
+		MaxPayload: w.broker.MaxPayload(), MaxSegments: c.MaxSegments, Worker: c.Worker,
+	})
+	// Pulls end with running; what was pulled goes on until handling ends.
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	handling, halt := context.WithCancel(context.WithoutCancel(ctx))
+	w.stop, w.halt = stop, halt
+	group, running := errgroup.WithContext(running)
+	w.running = running
+	if c.HTTP != "" {
+		server, err := serveHealth(c.HTTP, w)
+		if err != nil {
+			stop()
+			halt()
+			return err
+		}
+		w.http = server
+	}
+	// Segments have slots of their own, as many as are sent at once: a worker that pulled more would keep them from the others.
+	deliveries, segments := queue.NewSlots(c.MaxDeliveries), queue.NewSlots(c.MaxSegments)
+	pull := func(stream, durable string, slots *queue.Slots) {
+		group.Go(func() error {
+			return w.broker.Pull(running, queue.Puller{
+				Stream: stream, Durable: durable, Slots: slots, HardStop: handling.Done(), Handle: core.Handle,
+			})
+		})
+	}
+	for _, platform := range jobs.Platforms() {
+		for _, lane := range jobs.Lanes() {
+			pull(jobs.StreamJobs, jobs.IntakeDurable(platform, lane), deliveries)
+			for _, name := range w.registry.Known(platform) {
+				pull(jobs.StreamWork, jobs.WorkDurable(platform, name, lane), segments)
+			}
+		}
+	}
+	go func() {
+		w.err = group.Wait()
+		close(w.done)
+	}()
+	return nil
+}
+
+// Done is closed when the worker has stopped pulling and handling, asked or not.
+func (w *Worker) Done() <-chan struct{} { return w.done }
+
+// NATS is the URL under which publishers reach the worker's broker; "" if it does not listen.
+func (w *Worker) NATS() string { return w.broker.url() }
+
+// HTTP is the host:port of the health endpoint; "" if it has none.
+func (w *Worker) HTTP() string {
+	if w.http == nil {
+		return ""
+	}
+	return w.http.addr
+}
+
+// Queue is the worker's connection to the broker.
+func (w *Worker) Queue() *queue.Conn { return w.broker.Conn }
+
+// Stop drains: it stops pulling, waits for what is in flight as long as ctx and the drain timeout allow, then gives up on it
+// (ErrWorkLeft). Everything the worker started has ended when Stop returns. Call it once.
+func (w *Worker) Stop(ctx context.Context) error {
+	w.stop()
+	timeout := time.NewTimer(w.options.Config.DrainTimeout)
+	defer timeout.Stop()
+	var left error
+	select {
+	case <-w.done:
+	case <-timeout.C:
+		left = ErrWorkLeft
+	case <-ctx.Done():
+		left = ErrWorkLeft
+	}
+	w.halt()
+	<-w.done
+	if w.http != nil {
+		w.http.close()
+	}
+	err := errors.Join(left, w.registry.Close())
+	w.broker.close()
+	if w.err != nil && !errors.Is(w.err, context.Canceled) {
+		err = errors.Join(err, w.err)
+	}
+	return err
+}
+
+// wait blocks for d or until the context ends.
+func wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

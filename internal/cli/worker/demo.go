@@ -1,0 +1,24 @@
+package worker
+
+import (
+	"github.com/volleypush/volley/internal/cli"
+	"github.com/volleypush/volley/internal/config"
+	"github.com/volleypush/volley/internal/demo"
+	"github.com/volleypush/volley/internal/obs"
+)
+
+type demoCommand struct {
+	Keep     bool   `help:"Keep everything running afterwards, to be explored."`
+	LogLevel string `name:"log-level" default:"error" placeholder:"LEVEL" help:"What the worker inside may log."`
+}
+
+// Run runs the demo.
+func (d *demoCommand) Run(s *session) error {
+	log := config.Default().Log
+	log.Level = d.LogLevel
+	logs, err := obs.New(log, s.Err)
+	if err != nil {
+		return exit(cli.ExitUsage, err)
+	}
+	return exit(cli.ExitFailure, demo.Run(s.ctx, demo.Options{Out: s.Out, Log: logs.Component, Keep: d.Keep}))
+}

@@ -1,0 +1,235 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/volleypush/volley/internal/app"
+	"github.com/volleypush/volley/internal/cli"
+	"github.com/volleypush/volley/internal/config"
+	"github.com/volleypush/volley/internal/natsembed"
+	"github.com/volleypush/volley/internal/obs"
+	"github.com/volleypush/volley/internal/queue"
+	"github.com/volleypush/volley/sender/simulator"
+)
+
+// settings are the flags that override the configuration. A flag that is not given is nil.
+type settings struct {
+	Config       string         `short:"c" placeholder:"FILE" help:"Configuration file (YAML); see deploy/volley.example.yaml."`
+	NATSURL      *string        `name:"nats-url" placeholder:"URL" help:"NATS server to use, e.g. nats://127.0.0.1:4222. Without it the worker runs one inside itself."`
+	NATSCreds    *string        `name:"nats-creds" placeholder:"FILE" help:"NATS credentials file."`
+	NATSListen   *string        `name:"nats-listen" placeholder:"HOST:PORT" help:"Where the server inside the worker listens (127.0.0.1:4222)."`
+	StoreDir     *string        `name:"store-dir" placeholder:"DIR" help:"Where the server inside the worker keeps its streams."`
+	HTTP         *string        `name:"http" placeholder:"HOST:PORT" help:"Where /healthz, /readyz and /version are served; empty for nowhere."`
+	Worker       *string        `name:"worker" placeholder:"NAME" help:"This worker's name in events."`
+	MaxSegments  *int           `name:"max-segments" placeholder:"N" help:"Segments with more than one recipient sent at once (4)."`
+	AckWait      *time.Duration `name:"ack-wait" placeholder:"DURATION" help:"After this long without a heartbeat the broker gives a delivery to another worker (30s)."`
+	DrainTimeout *time.Duration `name:"drain-timeout" placeholder:"DURATION" help:"How long an orderly end waits for what is in flight (30s)."`
+	LogLevel     *string        `name:"log-level" placeholder:"LEVEL" help:"debug, info, warn or error (info)."`
+	LogFormat    *string        `name:"log-format" placeholder:"FORMAT" help:"console, json, or auto: console on a terminal (auto)."`
+}
+
+// load reads the configuration and puts the flags on top. It is not validated yet.
+func (f *settings) load(t Terminal) (*config.Config, error) {
+	c, err := config.Load(f.Config, t.Env)
+	if err != nil {
+		return nil, exit(cli.ExitConfig, err)
+	}
+	if f.NATSURL != nil {
+		c.NATS.URL = config.NewURL(*f.NATSURL)
+	}
+	set(&c.NATS.Creds, f.NATSCreds)
+	set(&c.NATS.Listen, f.NATSListen)
+	set(&c.NATS.StoreDir, f.StoreDir)
+	set(&c.HTTP, f.HTTP)
+	set(&c.Worker, f.Worker)
+	set(&c.MaxSegments, f.MaxSegments)
+	set(&c.AckWait, f.AckWait)
+	set(&c.DrainTimeout, f.DrainTimeout)
+	set(&c.Log.Level, f.LogLevel)
+	set(&c.Log.Format, f.LogFormat)
+	return c, nil
+}
+
+func set[T any](to *T, flag *T) {
+	if flag != nil {
+		*to = *flag
+	}
+}
+
+// simulation are the flags of the simulators inside the worker.
+type simulation struct {
+	Simulate bool   `help:"Send to simulated providers inside this process instead of Apple and Google."`
+	Control  string `default:"127.0.0.1:8089" placeholder:"HOST:PORT" help:"With --simulate: control port (GET /ledger, GET /ledger/summary, DELETE /ledger, POST /script); empty for none."`
+	Script   string `placeholder:"FILE" help:"With --simulate: what the simulators answer, YAML or JSON."`
+}
+
+type runCommand struct {
+	settings
+	simulation
+}
+
+// Help implements kong's extended help.
+func (runCommand) Help() string {
+	return `Examples:
+  worker --simulate                                   everything in one process, nothing leaves it
+  worker --config volley.yaml                         NATS inside, providers outside
+  worker -c volley.yaml --nats-url nats://nats:4222   one of many workers`
+}
+
+// Run runs the worker until the context ends, then drains.
+func (r *runCommand) Run(s *session) error {
+	c, err := r.load(s.Terminal)
+	if err != nil {
+		return err
+	}
+	var simulators *app.Simulators
+	if r.Simulate {
+		var cleanup func() error
+		if simulators, cleanup, err = r.simulate(c); err != nil {
+			return exit(cli.ExitFailure, err)
+		}
+		defer func() { _ = cleanup() }()
+	}
+	if len(c.Apps) == 0 {
+		return &cli.ExitError{Code: cli.ExitConfig, Err: errNoApps}
+	}
+	if err := c.Validate(); err != nil {
+		return &cli.ExitError{Code: cli.ExitConfig, Err: fmt.Errorf("the configuration has faults:\n%s", joined(err))}
+	}
+	logs, err := obs.New(c.Log, s.Err)
+	if err != nil {
+		return exit(cli.ExitConfig, err)
+	}
+	w, err := app.Start(s.ctx, app.Options{Config: c, Log: logs.Component})
+	if err != nil {
+		return exit(startCode(err), err)
+	}
+	w.Banner(s.Err, simulators)
+	var fault error
+	select {
+	case <-s.ctx.Done():
+	case <-w.Done():
+		fault = errors.New("the worker stopped pulling by itself")
+	}
+	err = errors.Join(fault, w.Stop(context.WithoutCancel(s.ctx)))
+	if errors.Is(err, app.ErrWorkLeft) {
+		return exit(cli.ExitWorkLeft, err)
+	}
+	return exit(cli.ExitFailure, err)
+}
+
+var errNoApps = errors.New(strings.TrimSpace(`
+no credentials are configured, so there is nothing this worker could send with.
+  To look around:     worker demo, or worker --simulate (simulated Apple and Google, nothing leaves this machine)
+  For Apple:          put apps.default.apns: {topic, key_file, key_id, team_id} into a file and start with --config FILE
+  For Google:         put apps.default.gcm: {service_account: FILE} into it, or set GOOGLE_APPLICATION_CREDENTIALS
+All settings are in deploy/volley.example.yaml; worker check says what is still wrong`))
+
+// startCode is the exit code of a worker that could not start.
+func startCode(err error) int {
+	switch {
+	case errors.Is(err, app.ErrCredentials):
+		return cli.ExitConfig
+	case errors.Is(err, queue.ErrUnavailable), errors.Is(err, natsembed.ErrInUse), errors.Is(err, natsembed.ErrLocked),
+		errors.Is(err, natsembed.ErrListen), errors.Is(err, natsembed.ErrStore):
+		return cli.ExitUnavailable
+	}
+	return cli.ExitFailure
+}
+
+// simulate starts the simulators and gives the configuration the credentials that go with them.
+func (r *runCommand) simulate(c *config.Config) (*app.Simulators, func() error, error) {
+	options := app.SimulatorOptions{Control: r.Control}
+	if r.Script != "" {
+		script, err := simulator.LoadScript(r.Script)
+		if err != nil {
+			return nil, nil, err
+		}
+		options.Script = script
+	}
+	simulators, err := app.StartSimulators(options)
+	if err != nil {
+		return nil, nil, err
+	}
+	dir, err := os.MkdirTemp("", "volley-simulated-")
+	if err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("making a folder for the simulated credentials: %w", err), simulators.Close())
+	}
+	cleanup := func() error { return errors.Join(simulators.Close(), os.RemoveAll(dir)) }
+	if c.Apps, err = simulators.Credentials(dir); err != nil {
+		return nil, nil, errors.Join(err, cleanup())
+	}
+	return simulators, cleanup, nil
+}
+
+type simulateCommand struct {
+	APNs    string   `name:"apns" default:"127.0.0.1:2197" placeholder:"HOST:PORT" help:"Simulated APNs (HTTP/2, TLS)."`
+	Google  string   `default:"127.0.0.1:8443" placeholder:"HOST:PORT" help:"Simulated FCM v1, GCM legacy and OAuth (TLS)."`
+	Control string   `default:"127.0.0.1:8089" placeholder:"HOST:PORT" help:"Control port: GET /ledger, GET /ledger/summary, DELETE /ledger, POST /script."`
+	Host    []string `name:"host" placeholder:"NAME" help:"A further name for their certificates; with an address like 0.0.0.0:2197 the first is the one the written credentials use."`
+	CAOut   string   `name:"ca-out" placeholder:"FILE" help:"Write the throw-away CA certificate there, for ca_file."`
+	KeysOut string   `name:"keys-out" placeholder:"DIR" help:"Write credentials that the simulators accept, and a worker configuration that uses them, into this folder."`
+	Script  string   `placeholder:"FILE" help:"What they answer, YAML or JSON."`
+}
+
+// Run runs the simulators until the context ends.
+func (r *simulateCommand) Run(s *session) error {
+	options := app.SimulatorOptions{APNs: r.APNs, Google: r.Google, Control: r.Control, Hosts: r.Host}
+	if r.Script != "" {
+		script, err := simulator.LoadScript(r.Script)
+		if err != nil {
+			return exit(cli.ExitConfig, err)
+		}
+		options.Script = script
+	}
+	simulators, err := app.StartSimulators(options)
+	if err != nil {
+		return exit(cli.ExitFailure, err)
+	}
+	defer func() { _ = simulators.Close() }()
+	if r.CAOut != "" {
+		if err := os.WriteFile(r.CAOut, simulators.CA(), 0o644); err != nil { //nolint:gosec // a certificate is public
+			return exit(cli.ExitFailure, fmt.Errorf("writing the CA certificate: %w", err))
+		}
+	}
+	if r.KeysOut != "" {
+		if err := writeKeys(simulators, r.KeysOut); err != nil {
+			return exit(cli.ExitFailure, err)
+		}
+	}
+	_, _ = fmt.Fprintf(s.Err, "simulated APNs at %s, Google at %s, control at http://%s (ready; end with Ctrl-C)\n",
+		simulators.APNs(), simulators.Google(), simulators.Control())
+	<-s.ctx.Done()
+	return nil
+}
+
+// writeKeys writes the credentials and volley.yaml.
+func writeKeys(simulators *app.Simulators, dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("making the folder for the simulated credentials: %w", err)
+	}
+	absolute, err := filepath.Abs(dir)
+	if err != nil {
+		return fmt.Errorf("naming the folder for the simulated credentials: %w", err)
+	}
+	apps, err := simulators.Credentials(absolute)
+	if err != nil {
+		return err
+	}
+	text, err := yaml.Marshal(map[string]any{"apps": apps})
+	if err != nil {
+		return fmt.Errorf("writing the worker's configuration: %w", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "volley.yaml"), text, 0o600); err != nil {
+		return fmt.Errorf("writing the worker's configuration: %w", err)
+	}
+	return nil
+}

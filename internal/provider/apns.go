@@ -1,0 +1,185 @@
+package provider
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/volleypush/volley/internal/pipeline"
+	"github.com/volleypush/volley/jobs"
+	"github.com/volleypush/volley/sender"
+	"github.com/volleypush/volley/sender/apns"
+)
+
+// APNSParams are the credentials and defaults of one app for Apple. A job's field overrides its app's default.
+type APNSParams struct {
+	Name   string
+	Client *apns.Client
+	// Topic is the app's bundle id; a job's topic overrides it, a push type may add its suffix.
+	Topic string
+	// ErrorTimeout is how long answers are awaited after the last write.
+	ErrorTimeout time.Duration
+	// Expiration is the default expiration, from when the job was published.
+	Expiration       time.Duration
+	BatchSize        int
+	MaxPayloadLength int
+	MaxAttempts      int
+	MessageIDs       bool
+}
+
+// AddAPNS registers an app's APNs side. The registry closes the client.
+func (r *Registry) AddAPNS(p APNSParams) { r.apps[key{jobs.APNS, p.Name}] = &apnsApp{p} }
+
+type apnsApp struct{ APNSParams }
+
+func (a *apnsApp) Reason(name string) *sender.Reason { return apns.Reason(name) }
+func (a *apnsApp) MaxAttempts() int                  { return a.APNSParams.MaxAttempts }
+func (a *apnsApp) MessageIDs() bool                  { return a.APNSParams.MessageIDs }
+func (a *apnsApp) Close() error                      { return a.Client.Close() }
+
+// Prepare implements pipeline.App.
+func (a *apnsApp) Prepare(seg *jobs.Segment) (pipeline.Batch, error) {
+	request, deadline, err := a.request(seg)
+	if err != nil {
+		return nil, faultsOf(err)
+	}
+	return &apnsBatch{app: a, seg: seg, request: request, deadline: deadline}, nil
+}
+
+// request renders what all recipients of the segment share.
+func (a *apnsApp) request(seg *jobs.Segment) (apns.Request, time.Time, error) {
+	o := seg.Job.APNS
+	request := apns.Request{
+		Topic: or(o.Topic, a.Topic), BatchSize: or(o.BatchSize, a.BatchSize),
+		CollapseID: or(o.CollapseID, ""), PushType: or(o.PushType, ""), ErrorTimeout: a.ErrorTimeout,
+	}
+	if o.ErrorTimeout != nil {
+		request.ErrorTimeout = time.Duration(*o.ErrorTimeout * float64(time.Second))
+	}
+	switch {
+	case o.Priority != nil:
+		request.Priority = *o.Priority
+	case o.LowPriority != nil && *o.LowPriority:
+		request.Priority = apns.PriorityLow
+	}
+	expiration := a.Expiration
+	if o.Expiration != nil {
+		expiration = time.Duration(*o.Expiration) * time.Second
+	}
+	var deadline time.Time
+	if expiration > 0 {
+		deadline = laterOf(seg.Published, seg.Job.DeliverAt).Add(expiration)
+		request.Expiration = apns.ExpireAt(deadline)
+	} else {
+		request.Expiration = apns.ExpireNow()
+	}
+	message := apnsMessage(seg.Job)
+	message.MaxPayloadLength = or(o.MaxPayloadLength, a.MaxPayloadLength)
+	// The limit follows from the push type, and a push type that is not given from the payload.
+	limit := 0
+	if request.PushType != "" {
+		limit = apns.PayloadLimit(request.PushType)
+	}
+	payload, err := message.Payload(limit)
+	if err != nil {
+		return request, deadline, err
+	}
+	request.Payload = payload
+	return request, deadline, a.Client.Validate(&request)
+}
+
+// faultsOf turns what a sender found wrong with a message into faults of the job.
+func faultsOf(err error) error {
+	if problems, ok := errors.AsType[apns.Problems](err); ok {
+		faults := make(jobs.Faults, len(problems))
+		for i, p := range problems {
+			faults[i] = jobs.Fault{Field: p.Field, Problem: p.Text}
+		}
+		return faults
+	}
+	return err
+}
+
+func apnsMessage(job *jobs.Job) *apns.Message {
+	o := job.APNS
+	m := &apns.Message{
+		Raw: o.Payload, Title: o.Title, Subtitle: o.Subtitle, TitleLocKey: o.TitleLocKey, TitleLocArgs: o.TitleLocArgs,
+		SubtitleLocKey: o.SubtitleLocKey, SubtitleLocArgs: o.SubtitleLocArgs, ActionLocKey: o.ActionLocKey, LocKey: o.LocKey,
+		LocArgs: o.LocArgs, LaunchImage: o.LaunchImage, Badge: o.Badge, Sound: raw(o.Sound), Category: o.Category, ThreadID: o.ThreadID,
+		TargetContentID: o.TargetContentID, InterruptionLevel: o.InterruptionLevel, FilterCriteria: o.FilterCriteria,
+		ContentAvailable: or(o.ContentAvailable, false), MutableContent: or(o.MutableContent, false), RelevanceScore: raw(o.RelevanceScore),
+		StaleDate: o.StaleDate, ContentState: raw(o.ContentState), Timestamp: o.Timestamp, Event: o.Event, DismissalDate: o.DismissalDate,
+		AttributesType: o.AttributesType, Attributes: raw(o.Attributes), Extra: object(o.Extra),
+	}
+	switch job.Message.Kind {
+	case jobs.MessageText:
+		m.Text = &job.Message.Text
+	case jobs.MessageAlert:
+		m.Alert = object(job.Message.Object)
+	case jobs.MessageAPS:
+		m.APS = object(job.Message.Object)
+	}
+	return m
+}
+
+// apnsBatch is one prepared segment.
+type apnsBatch struct {
+	app      *apnsApp
+	seg      *jobs.Segment
+	request  apns.Request
+	deadline time.Time
+}
+
+// Deadline implements pipeline.Batch.
+func (b *apnsBatch) Deadline() time.Time { return b.deadline }
+
+// Send implements pipeline.Batch. A malformed device token fails alone, in the sender.
+func (b *apnsBatch) Send(ctx context.Context, recipients []int, out []sender.Outcome) {
+	request := b.request
+	request.Tokens = make([]string, len(recipients))
+	positions := make([]int, len(recipients))
+	for k, i := range recipients {
+		request.Tokens[k] = b.seg.Job.IDs[i].Reveal()
+		positions[k] = b.seg.Position(i)
+	}
+	request.IDs = apnsIDs(b.seg.Job.App, b.seg.JobID, positions)
+	answers := make([]sender.Outcome, len(recipients))
+	b.app.Client.Deliver(ctx, &request, answers)
+	for k, i := range recipients {
+		out[i] = answers[k]
+	}
+}
+
+func or[T any](given *T, otherwise T) T {
+	if given == nil {
+		return otherwise
+	}
+	return *given
+}
+
+func laterOf(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// raw keeps an absent value absent: a nil json.RawMessage in an interface would not be nil.
+func raw(value json.RawMessage) any {
+	if value == nil {
+		return nil
+	}
+	return value
+}
+
+func object(fields map[string]json.RawMessage) map[string]any {
+	if fields == nil {
+		return nil
+	}
+	out := make(map[string]any, len(fields))
+	for k, v := range fields {
+		out[k] = v
+	}
+	return out
+}

@@ -1,0 +1,126 @@
+package provider
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/volleypush/volley/internal/pipeline"
+	"github.com/volleypush/volley/jobs"
+	"github.com/volleypush/volley/sender"
+	"github.com/volleypush/volley/sender/gcm"
+)
+
+// GCMParams are the credentials and defaults of one app for Google.
+type GCMParams struct {
+	Name     string
+	Client   *gcm.Client
+	Protocol gcm.Protocol
+	// Now is the broker's time: time_to_live counts from when the job was published, and a retry sends what is left of it.
+	Now         func() time.Time
+	MaxAttempts int
+	MessageIDs  bool
+	// Notice is called once for each option that a job gave and the protocol ignores; nil for nobody.
+	Notice func(text string)
+}
+
+// AddGCM registers an app's GCM side. The registry closes the client.
+func (r *Registry) AddGCM(p GCMParams) {
+	r.apps[key{jobs.GCM, p.Name}] = &gcmApp{GCMParams: p, noticed: map[string]bool{}}
+}
+
+type gcmApp struct {
+	GCMParams
+	mu      sync.Mutex
+	noticed map[string]bool
+}
+
+func (a *gcmApp) Reason(name string) *sender.Reason { return gcm.Reason(name) }
+func (a *gcmApp) MaxAttempts() int                  { return a.GCMParams.MaxAttempts }
+func (a *gcmApp) MessageIDs() bool                  { return a.GCMParams.MessageIDs }
+func (a *gcmApp) Close() error                      { return a.Client.Close() }
+
+// Prepare implements pipeline.App.
+func (a *gcmApp) Prepare(seg *jobs.Segment) (pipeline.Batch, error) {
+	message := gcmMessage(seg.Job)
+	now := a.Now()
+	from := laterOf(seg.Published, seg.Job.DeliverAt)
+	deadline := from.Add(jobs.MaxTimeToLive * time.Second)
+	if ttl := message.TimeToLive; ttl != nil {
+		deadline = from.Add(time.Duration(*ttl) * time.Second)
+		if *ttl == 0 {
+			deadline = time.Time{} // now or never
+		} else if left := int64(deadline.Sub(now) / time.Second); left < *ttl && now.After(from) {
+			left = max(left, 1) // 0 would mean something else
+			message.TimeToLive = &left
+		}
+	}
+	prepared, err := gcm.Prepare(a.Protocol, message, now)
+	if err != nil {
+		return nil, err
+	}
+	for _, text := range prepared.Notices() {
+		a.notice(text)
+	}
+	return &gcmBatch{app: a, seg: seg, prepared: prepared, deadline: deadline}, nil
+}
+
+func (a *gcmApp) notice(text string) {
+	a.mu.Lock()
+	known := a.noticed[text]
+	a.noticed[text] = true
+	a.mu.Unlock()
+	if !known && a.Notice != nil {
+		a.Notice(text)
+	}
+}
+
+func gcmMessage(job *jobs.Job) *gcm.Message {
+	o := job.GCM
+	m := &gcm.Message{
+		CollapseKey: o.CollapseKey, DelayWhileIdle: o.DelayWhileIdle, TimeToLive: o.TimeToLive,
+		LowPriority: o.LowPriority, RestrictedPackageName: o.RestrictedPackageName, DryRun: o.DryRun, FID: o.FID, Topic: o.Topic,
+		Condition: o.Condition, Android: raw(o.Android), APNS: raw(o.APNS), Webpush: raw(o.Webpush), FCMOptions: raw(o.FCMOptions), Payload: raw(o.Payload),
+	}
+	if o.Notification != nil {
+		m.Notification = object(o.Notification)
+	}
+	switch job.Message.Kind {
+	case jobs.MessageText:
+		m.Data = job.Message.Text
+	case jobs.MessageData:
+		if job.Message.Object != nil {
+			m.Data = object(job.Message.Object)
+		} else {
+			m.Data = job.Message.Value
+		}
+	}
+	return m
+}
+
+// gcmBatch is one prepared segment.
+type gcmBatch struct {
+	app      *gcmApp
+	seg      *jobs.Segment
+	prepared *gcm.Prepared
+	deadline time.Time
+}
+
+// Deadline implements pipeline.Batch.
+func (b *gcmBatch) Deadline() time.Time { return b.deadline }
+
+// Send implements pipeline.Batch. A malformed registration ID fails alone, in the sender.
+func (b *gcmBatch) Send(ctx context.Context, recipients []int, out []sender.Outcome) {
+	request := gcm.Request{Message: b.prepared}
+	if _, target := b.seg.Job.Target(); !target {
+		request.Tokens = make([]string, len(recipients))
+		for k, i := range recipients {
+			request.Tokens[k] = b.seg.Job.IDs[i].Reveal()
+		}
+	}
+	answers := make([]sender.Outcome, len(recipients))
+	b.app.Client.Deliver(ctx, &request, answers)
+	for k, i := range recipients {
+		out[i] = answers[k]
+	}
+}

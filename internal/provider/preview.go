@@ -1,0 +1,89 @@
+package provider
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/volleypush/volley/jobs"
+	"github.com/volleypush/volley/sender/apns"
+	"github.com/volleypush/volley/sender/gcm"
+)
+
+// previewTopic stands for what only the worker's configuration knows.
+const previewTopic = "TOPIC-OF-THE-APP"
+
+// Preview renders what the provider would get for the job's first recipient: the request with its headers, but for credentials, and
+// the body. It knows no app's settings, so it shows the defaults. The error is jobs.Faults if the job can't be sent as it is.
+func Preview(job *jobs.Job, now time.Time) (string, error) {
+	seg := &jobs.Segment{Job: job, JobID: job.ID, Segments: 1, Total: job.Recipients(), Published: now}
+	if job.Platform == jobs.GCM {
+		return previewGCM(seg, now)
+	}
+	return previewAPNS(seg)
+}
+
+func previewAPNS(seg *jobs.Segment) (string, error) {
+	key, err := throwAwayKey()
+	if err != nil {
+		return "", err
+	}
+	client, err := apns.New(apns.Config{Key: key, Topic: previewTopic})
+	if err != nil {
+		return "", fmt.Errorf("preparing the preview: %w", err)
+	}
+	app := &apnsApp{APNSParams{Client: client, Topic: previewTopic, Expiration: apns.DefaultExpirationOffset, BatchSize: apns.DefaultBatchSize}}
+	request, _, err := app.request(seg)
+	if err != nil {
+		return "", faultsOf(err)
+	}
+	request.Tokens = []string{seg.Job.Recipient(0)}
+	request.IDs = apnsIDs(seg.Job.App, seg.JobID, []int{0})
+	var b strings.Builder
+	fmt.Fprintf(&b, "POST %s/3/device/%s\n", apns.ProductionEndpoint, request.Tokens[0])
+	fields, err := client.HeaderFields(&request, 0)
+	if err != nil {
+		return "", faultsOf(err)
+	}
+	for _, f := range fields {
+		fmt.Fprintf(&b, "%s: %s\n", f.Name, f.Value)
+	}
+	fmt.Fprintf(&b, "\n%s\n", request.Payload)
+	return b.String(), nil
+}
+
+// throwAwayKey makes a key for a client that never connects.
+func throwAwayKey() (*apns.Key, error) {
+	made, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("preparing the preview: %w", err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(made)
+	if err != nil {
+		return nil, fmt.Errorf("preparing the preview: %w", err)
+	}
+	key, err := apns.ParseKey(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), "PREVIEWKEY", "PREVIEWTEA")
+	if err != nil {
+		return nil, fmt.Errorf("preparing the preview: %w", err)
+	}
+	return key, nil
+}
+
+func previewGCM(seg *jobs.Segment, now time.Time) (string, error) {
+	prepared, err := gcm.Prepare(gcm.V1, gcmMessage(seg.Job), now)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "POST %s/v1/projects/PROJECT/messages:send\ncontent-type: application/json\n", gcm.DefaultEndpoint)
+	fmt.Fprintf(&b, "\n%s\n", prepared.Body(seg.Job.Recipient(0)))
+	for _, text := range prepared.Notices() {
+		fmt.Fprintf(&b, "note: %s\n", text)
+	}
+	return b.String(), nil
+}
