@@ -1,0 +1,87 @@
+package enqueue
+
+import (
+	"github.com/alecthomas/kong"
+
+	"github.com/volleypush/volley/jobs"
+)
+
+const description = `Publishes push notification jobs for Volley workers and shows what became of them.
+
+Examples:
+
+    enqueue apns --message "Hello" --to 740f4707bebcf74f9b7c25d48e3358945f6aa01da5ddb387462c7eaf61bb78ad
+    enqueue gcm --message-json '{"score":"5:1"}' --ids-file users.csv --wait
+    enqueue job apns jobs.ndjson
+    enqueue results --follow`
+
+// rootCmd is the whole command line.
+type rootCmd struct {
+	connectionFlags
+	Version kong.VersionFlag `help:"Print the version and quit."`
+
+	APNS    apnsCmd    `cmd:"" name:"apns" help:"Publish a job for Apple devices."`
+	GCM     gcmCmd     `cmd:"" name:"gcm" help:"Publish a job for Google's GCM / FCM."`
+	Job     jobCmd     `cmd:"" name:"job" help:"Publish jobs that are already JSON: one object, or one per line."`
+	Results resultsCmd `cmd:"" name:"results" help:"Print result events."`
+}
+
+type apnsCmd struct {
+	messageFlags
+	recipientFlags
+	jobFlags
+	apnsFlags
+	outcomeFlags
+	previewFlag
+}
+
+// Help is shown below the usage line of "enqueue apns --help".
+func (*apnsCmd) Help() string {
+	return `Examples:
+
+    enqueue apns --message "Dinner is ready" --badge 1 --sound default --to TOKEN
+    enqueue apns --title Goal --message "5:1" --ids-file tokens.csv.gz --campaign final --wait
+    psql -Atc "select token from devices" | enqueue apns --content-available --ids-file -
+    enqueue apns --message Hi --to TOKEN --push-type alert --expiration 0 --dry-run
+
+Exit codes: 0 published (with --wait: everybody was reached), 1 a fault or a failed recipient, 2 a wrong flag, recipient
+or job (nothing was sent), 69 no server, 78 unreadable credentials.`
+}
+
+// Run implements the command.
+func (c *apnsCmd) Run(s *session) error {
+	return s.send(&order{
+		platform: jobs.APNS, flags: []any{&c.jobFlags, &c.messageFlags, &c.apnsFlags},
+		recipients: &c.recipientFlags, job: &c.jobFlags, outcome: c.outcomeFlags, dryRun: c.DryRun,
+	})
+}
+
+type gcmCmd struct {
+	messageFlags
+	recipientFlags
+	jobFlags
+	gcmFlags
+	outcomeFlags
+	previewFlag
+}
+
+// Help is shown below the usage line of "enqueue gcm --help".
+func (*gcmCmd) Help() string {
+	return `Examples:
+
+    enqueue gcm --message "Dinner is ready" --to REGISTRATION_ID
+    enqueue gcm --message-json '{"score":"5:1"}' --notification '{"title":"Goal"}' --ids-file users.csv --column fcm_token
+    enqueue gcm --message-json @data.json --topic news --time-to-live 3600
+    enqueue gcm --message Hi --to REGISTRATION_ID --dry-run
+
+Exit codes: 0 published (with --wait: everybody was reached), 1 a fault or a failed recipient, 2 a wrong flag, recipient
+or job (nothing was sent), 69 no server, 78 unreadable credentials.`
+}
+
+// Run implements the command.
+func (c *gcmCmd) Run(s *session) error {
+	return s.send(&order{
+		platform: jobs.GCM, flags: []any{&c.jobFlags, &c.messageFlags, &c.gcmFlags},
+		recipients: &c.recipientFlags, job: &c.jobFlags, outcome: c.outcomeFlags, dryRun: c.DryRun,
+	})
+}

@@ -1,0 +1,102 @@
+package enqueue
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/volleypush/volley/jobs"
+)
+
+// maxBadLines is how many bad lines are named; the rest are counted.
+const maxBadLines = 20
+
+// recipients are the ids of a command, checked one by one and kept in order.
+type recipients struct {
+	ids *spool
+	// repeats were removed, skipped are bad lines that were left out.
+	repeats, skipped int
+	// problems are bad ids and lines, to be told all at once.
+	problems []string
+}
+
+// collect reads --to, --ids and --ids-file. What is wrong with them is in problems; the error is a fault of this
+// machine. The caller closes ids.
+func (f *recipientFlags) collect(platform jobs.Platform, stdin io.Reader) (*recipients, error) {
+	got := &recipients{ids: newSpool()}
+	var storage error
+	take := func(id string) error {
+		if !utf8.ValidString(id) {
+			return errors.New("the id is not valid UTF-8")
+		}
+		if err := jobs.ValidateRecipient(platform, jobs.NewToken(id)); err != nil {
+			return err
+		}
+		if err := got.ids.add([]byte(id)); err != nil && storage == nil {
+			storage = err
+		}
+		return nil
+	}
+	for _, list := range []struct {
+		flag string
+		ids  []string
+	}{{"--to", f.To}, {"--ids", f.IDs}} {
+		for i, id := range list.ids {
+			if err := take(strings.TrimSpace(id)); err != nil {
+				got.problems = append(got.problems, fmt.Sprintf("%s, number %d: %v", list.flag, i+1, err))
+			}
+		}
+	}
+	err := f.readFile(got, stdin, func(_ int, id string) error { return take(id) })
+	if err = cmp.Or(storage, err); err == nil && !f.KeepDuplicates {
+		got.repeats, err = got.ids.dropRepeats()
+	}
+	if err != nil {
+		got.ids.close()
+		return nil, err
+	}
+	return got, nil
+}
+
+func (f *recipientFlags) readFile(got *recipients, stdin io.Reader, take func(int, string) error) error {
+	if f.IDsFile == "" {
+		return nil
+	}
+	name, source := "standard input", stdin
+	if f.IDsFile != "-" {
+		file, err := os.Open(f.IDsFile)
+		if err != nil {
+			got.problems = append(got.problems, "--ids-file: "+plainPathError(err).Error())
+			return nil
+		}
+		defer func() { _ = file.Close() }()
+		name, source = f.IDsFile, file
+	}
+	bad := 0
+	reader := idReader{column: f.Column, take: take, bad: func(line int, problem string) {
+		if bad++; bad <= maxBadLines && !f.SkipBad {
+			got.problems = append(got.problems, fmt.Sprintf("%s, line %d: %s", name, line, problem))
+		}
+	}}
+	err := reader.read(source)
+	if file, ok := errors.AsType[*fileError](err); ok {
+		got.problems = append(got.problems, fmt.Sprintf("%s: %v", name, file))
+	} else if err != nil {
+		return inputProblem(name, err)
+	}
+	if f.SkipBad {
+		got.skipped = bad
+		return nil
+	}
+	if bad > maxBadLines {
+		got.problems = append(got.problems, fmt.Sprintf("%s: %s more bad lines", name, count(bad-maxBadLines)))
+	}
+	if bad > 0 {
+		got.problems = append(got.problems, "correct the bad lines, or leave them out with --skip-bad")
+	}
+	return nil
+}

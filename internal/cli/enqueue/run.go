@@ -1,0 +1,116 @@
+// Package enqueue is the command line of publishers: it builds jobs from flags and files, publishes them, follows their
+// results and prints events. It ends no process and reads no global state, so that everything is testable in one.
+package enqueue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/volleypush/volley/internal/cli"
+	"github.com/volleypush/volley/internal/version"
+	"github.com/volleypush/volley/jobs"
+)
+
+// Program is the command line with what its surroundings provide.
+type Program struct {
+	// Preview renders payload and headers as the provider would get them for the job's first recipient, for --dry-run.
+	// nil shows the job itself.
+	Preview func(*jobs.Job) (string, error)
+}
+
+// Run runs the command line without a preview of its own; see Program.Run.
+func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, env func(string) (string, bool)) error {
+	return Program{}.Run(ctx, args, stdin, stdout, stderr, env)
+}
+
+// Run parses args (without the program's name) and does what they say. env looks a variable up as os.LookupEnv does.
+// Results go to stdout, progress to stderr. The error carries its exit code for cli.Code, and its text is
+// for the user. It returns when ctx ends; what was published by then stays published.
+func (p Program) Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, env func(string) (string, bool)) (err error) {
+	var root rootCmd
+	parser, err := kong.New(&root,
+		kong.Name("enqueue"),
+		kong.Description(description),
+		kong.Writers(stdout, stderr),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
+		kong.Vars{"version": version.String()},
+		kong.Exit(func(code int) { panic(helped{code}) }),
+		kong.Resolvers(fromEnvironment(env)),
+	)
+	if err != nil {
+		return fmt.Errorf("the command line is built wrong: %w", err)
+	}
+	defer func() {
+		switch ended := recover().(type) {
+		case nil:
+		case helped:
+			err = nil
+			if ended.code != cli.ExitOK {
+				err = &cli.ExitError{Code: ended.code}
+			}
+		default:
+			panic(ended)
+		}
+	}()
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		return usage(parser, err)
+	}
+	return parsed.Run(&session{
+		ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr, env: env, preview: p.Preview, connection: root.connectionFlags,
+	})
+}
+
+// helped is how kong leaves the parser after it has printed --help or --version.
+type helped struct{ code int }
+
+// usage adds where to read on to what kong found wrong.
+func usage(parser *kong.Kong, err error) error {
+	command := parser.Model.Name
+	if broken, ok := errors.AsType[*kong.ParseError](err); ok && broken.Context != nil {
+		if selected := broken.Context.Selected(); selected != nil {
+			command = selected.FullPath()
+		}
+	}
+	return cli.Exitf(cli.ExitUsage, "%w\nrun \"%s --help\" for all flags and examples", err, command)
+}
+
+// fromEnvironment gives flags with a fromenv tag their variable's value. kong's own env tag would read the process's
+// environment behind the caller's back.
+func fromEnvironment(env func(string) (string, bool)) kong.Resolver {
+	return kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+		name := flag.Tag.Get("fromenv")
+		if name == "" {
+			return nil, nil
+		}
+		if value, ok := env(name); ok && value != "" {
+			return value, nil
+		}
+		return nil, nil
+	})
+}
+
+// session is one run of a command.
+type session struct {
+	//nolint:containedctx // kong calls the commands' Run without one; the session lives exactly as long as the call.
+	ctx            context.Context
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	env            func(string) (string, bool)
+	preview        func(*jobs.Job) (string, error)
+	connection     connectionFlags
+}
+
+// say prints a line for people on stdout.
+func (s *session) say(format string, args ...any) {
+	_, _ = fmt.Fprintf(s.stdout, format+"\n", args...)
+}
+
+// emit prints one JSON object per line on stdout.
+func (s *session) emit(value any) {
+	_, _ = fmt.Fprintf(s.stdout, "%s\n", encodeJSON(value))
+}
