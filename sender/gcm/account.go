@@ -115,10 +115,10 @@ func isRSAKey(text []byte) bool {
 }
 
 // String names the account.
-func (a *ServiceAccount) String() string { return a.ClientEmail }
+func (a ServiceAccount) String() string { return a.ClientEmail }
 
 // Format implements fmt.Formatter, so that %+v and %#v show no key.
-func (a *ServiceAccount) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, a.ClientEmail) }
+func (a ServiceAccount) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, a.ClientEmail) }
 
 // LogValue implements slog.LogValuer.
-func (a *ServiceAccount) LogValue() slog.Value { return slog.StringValue(a.ClientEmail) }
+func (a ServiceAccount) LogValue() slog.Value { return slog.StringValue(a.ClientEmail) }

@@ -117,6 +117,9 @@ func (c Config) withDefaults() (Config, *url.URL, error) {
 		if c.ProjectID == "" {
 			return c, nil, &AuthError{Problem: "Missing Firebase project. Set project_id"}
 		}
+		if strings.ContainsFunc(c.ProjectID, notInProjectID) {
+			return c, nil, fmt.Errorf("gcm: project_id %q is no project id: use the id or number of the Firebase project", c.ProjectID)
+		}
 	default:
 		return c, nil, fmt.Errorf("gcm: unknown protocol %q: use %q or %q", string(c.Protocol), string(V1), string(Legacy))
 	}
@@ -141,6 +144,11 @@ func (c Config) withDefaults() (Config, *url.URL, error) {
 	return c, endpoint, nil
 }
 
+// notInProjectID: ids have lower-case letters, digits and dashes, and for domain-scoped projects a dot and a colon.
+func notInProjectID(r rune) bool {
+	return !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-' || r == '.' || r == ':')
+}
+
 func setDefault[T int | time.Duration](v *T, def T) {
 	if *v <= 0 {
 		*v = def
@@ -157,7 +165,7 @@ func (c Config) endpoint() (*url.URL, error) {
 		}
 	}
 	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+	if err != nil || u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil || u.RawPath != "" {
 		return nil, fmt.Errorf("gcm: endpoint %q is not a plain https URL like %s", redactURL(text), DefaultEndpoint)
 	}
 	if c.Protocol == Legacy {
@@ -166,7 +174,8 @@ func (c Config) endpoint() (*url.URL, error) {
 		}
 		return u, nil
 	}
-	return u.JoinPath("v1", "projects", c.ProjectID, "messages:send"), nil
+	u.Path = strings.TrimSuffix(u.Path, "/") + "/v1/projects/" + c.ProjectID + "/messages:send"
+	return u, nil
 }
 
 // redactURL cuts a URL that was refused before anything that may be a credential.

@@ -69,18 +69,18 @@ func (r *rendering) fcmMessage() map[string]any {
 	if len(parts.aps) > 0 {
 		apns["payload"] = map[string]any{"aps": parts.aps}
 	}
-	mergedAPNS := merged(apns, r.apns)
 	apnsHeaders["apns-priority"] = "5"
-	if !low && (len(parts.common) > 0 || shows(mergedAPNS)) {
+	if !low && (len(parts.common) > 0 || shows(merged(apns, r.apns))) {
 		apnsHeaders["apns-priority"] = "10"
 	}
+	apns["headers"] = apnsHeaders
 	webpush := map[string]any{}
 	put(webpush, "headers", webHeaders)
 	put(webpush, "notification", parts.web)
 	put(webpush, "fcm_options", parts.webOptions)
 
 	put(message, "android", merged(android, r.android))
-	put(message, "apns", merged(map[string]any{"headers": apnsHeaders}, mergedAPNS))
+	put(message, "apns", merged(apns, r.apns))
 	put(message, "webpush", merged(webpush, r.webpush))
 	put(message, "fcm_options", r.fcmOptions)
 	return message

@@ -4,12 +4,12 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -39,8 +39,15 @@ type server struct {
 	seen []received
 }
 
+type handler func(w http.ResponseWriter, r *http.Request, body []byte)
+
 // newServer serves HTTP/2 and HTTP/1.1; handle gets the body, already read.
-func newServer(t *testing.T, handle func(w http.ResponseWriter, r *http.Request, body []byte)) *server {
+func newServer(t *testing.T, handle handler) *server { return startServer(t, true, handle) }
+
+// newHTTP1Server serves HTTP/1.1 only.
+func newHTTP1Server(t *testing.T, handle handler) *server { return startServer(t, false, handle) }
+
+func startServer(t *testing.T, http2 bool, handle handler) *server {
 	t.Helper()
 	s := &server{}
 	s.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -53,8 +60,8 @@ func newServer(t *testing.T, handle func(w http.ResponseWriter, r *http.Request,
 		s.mu.Unlock()
 		handle(w, r, body)
 	}))
-	s.EnableHTTP2 = true
-	s.Config.ErrorLog = quiet()
+	s.EnableHTTP2 = http2
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // tests provoke a lot
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	return s
@@ -189,9 +196,4 @@ func reasonNames(out []sender.Outcome) []string {
 		}
 	}
 	return names
-}
-
-// h2Only is the TLS configuration of a server that speaks raw HTTP/2 frames, with the certificate of s.
-func h2Only(s *server) *tls.Config {
-	return &tls.Config{Certificates: s.TLS.Certificates, NextProtos: []string{"h2"}}
 }

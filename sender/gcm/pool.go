@@ -92,6 +92,9 @@ func newPool(config Config, endpoint *url.URL) *pool {
 
 // acquire waits for a slot. The error is the context's cause, or why no connection could be made.
 func (p *pool) acquire(ctx context.Context) (*conn, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
 	w := &waiter{grant: make(chan grant, 1)}
 	p.mu.Lock()
 	if p.life == nil {

@@ -39,7 +39,9 @@ func (r *rendering) decode() {
 	if r.data, err = decodeValue(r.Data); err != nil {
 		r.faultf("message", "%v", err)
 	}
-	r.notification = r.object("notification", r.Notification)
+	if object := r.object("notification", r.Notification); object != nil { // a nil map in an any is not nil
+		r.notification = object
+	}
 	if data, ok := r.data.(map[string]any); ok {
 		if inside, ok := data["notification"]; ok {
 			r.notification = inside
