@@ -72,10 +72,10 @@ func TestDryRunPreview(t *testing.T) {
 		if job.Recipients() != 1 || job.IDs[0].Reveal() != "aabb" || job.App != "shop" {
 			t.Errorf("previewing %d recipients of app %s", job.Recipients(), job.App)
 		}
-		return "rendered", nil
+		return "rendered\n", nil
 	}}
 	stdout, _, err := dry(t, program, "", "apns", "--dry-run", "--message=m", "--app=shop", "--ids=aabb,ccdd")
-	if err != nil || !strings.HasPrefix(stdout, "rendered\n") {
+	if err != nil || !strings.HasPrefix(stdout, "rendered\n\nwould publish ") {
 		t.Errorf("%q, %v", stdout, err)
 	}
 	program.Preview = func(*jobs.Job) (string, error) {

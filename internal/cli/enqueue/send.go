@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -112,7 +113,7 @@ func (s *session) show(o *order, d *draft, got *recipients, sample *jobs.Job) er
 		s.emit(summaryLine{Kind: "summary", Jobs: len(plan), Recipients: recipientsOf(plan), RepeatsRemoved: got.repeats, BadLinesSkipped: got.skipped, Preview: preview})
 		return nil
 	}
-	s.say("%s", preview)
+	s.say("%s", strings.TrimRight(preview, "\n"))
 	s.say("")
 	for _, job := range plan {
 		s.say("would publish %s on %s: %s, %s bytes", job.ID, subject, counted(job.Recipients, "recipient", "recipients"), count(job.Bytes))
