@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 func testEndpoint(t *testing.T, o EndpointOptions) *Endpoint {
@@ -135,18 +136,25 @@ func TestEndpointPortIsFreeAfterClose(t *testing.T) {
 
 func TestCloseWaitsForHandlers(t *testing.T) {
 	authority := testAuthority(t)
-	entered, left := make(chan struct{}), make(chan struct{})
+	entered, closed := make(chan struct{}), make(chan struct{})
+	early := make(chan bool, 1)
 	endpoint, err := Listen(EndpointOptions{Name: "test", Authority: authority, Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		close(entered)
 		<-r.Context().Done()
-		close(left)
+		select {
+		case <-closed:
+			early <- true
+		case <-time.After(50 * time.Millisecond): // long enough for a Close that does not wait
+			early <- false
+		}
 	})})
 	if err != nil {
 		t.Fatal(err)
 	}
 	failed := make(chan error, 1)
+	client := testClient(t, authority, false, true)
 	go func() {
-		response, err := testClient(t, authority, false, true).Get(endpoint.URL())
+		response, err := client.Get(endpoint.URL())
 		if err == nil {
 			response.Body.Close()
 		}
@@ -156,9 +164,8 @@ func TestCloseWaitsForHandlers(t *testing.T) {
 	if err := endpoint.Close(); err != nil {
 		t.Fatal(err)
 	}
-	select {
-	case <-left:
-	default:
+	close(closed)
+	if <-early {
 		t.Error("Close returned before the handler did")
 	}
 	if err := <-failed; err == nil {

@@ -166,16 +166,30 @@ func TestWait(t *testing.T) {
 	if err := ledger.Wait(t.Context(), 0); err != nil {
 		t.Error(err)
 	}
-	done := make(chan error, 1)
-	go func() { done <- ledger.Wait(t.Context(), 2) }()
+	wait := func(count int) chan error { // returns when the waiting has begun
+		done := make(chan error, 1)
+		go func() { done <- ledger.Wait(t.Context(), count) }()
+		for waiting := 0; waiting == 0; runtime.Gosched() {
+			ledger.mu.Lock()
+			waiting = len(ledger.waiting)
+			ledger.mu.Unlock()
+		}
+		return done
+	}
+	done := wait(2)
 	ledger.Add(apnsLine("aa", "", `{}`, 200, ""))
 	ledger.Add(apnsLine("bb", "", `{}`, 200, ""))
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
+	done = wait(4)
+	ledger.AddEach(apnsLine("", "", `{}`, 200, ""), []Recipient{{Token: "cc"}, {Token: "dd"}})
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := ledger.Wait(gone, 3); !errors.Is(err, context.Canceled) {
+	if err := ledger.Wait(gone, 5); !errors.Is(err, context.Canceled) {
 		t.Errorf("waiting in a cancelled context: %v", err)
 	}
 	if len(ledger.waiting) != 0 {

@@ -87,8 +87,12 @@ func TestWithoutKeysOnlyTheSignatureIsFree(t *testing.T) {
 	p := f.good()
 	p.header.Set("authorization", "bearer "+f.mint(now.Add(-2*time.Hour), nil))
 	f.expect(f.client(), p, 403, "ExpiredProviderToken")
-	p.header.Set("authorization", "bearer nonsense")
-	f.expect(f.client(), p, 403, "InvalidProviderToken")
+	good := f.mint(now, nil)
+	der := good[:strings.LastIndexByte(good, '.')+1] + base64.RawURLEncoding.EncodeToString(make([]byte, 70))
+	for _, bad := range []string{"nonsense", der} {
+		p.header.Set("authorization", "bearer "+bad)
+		f.expect(f.client(), p, 403, "InvalidProviderToken")
+	}
 }
 
 func TestTwentyMinuteRule(t *testing.T) {

@@ -239,9 +239,13 @@ func TestLegacyKeys(t *testing.T) {
 			t.Errorf("%q: %d lines, status %d", authorization, f.Ledger().Len(), f.last().Status)
 		}
 	}
-	header := http.Header{"Authorization": {"key=one"}, "Content-Type": {"application/x-www-form-urlencoded"}}
-	if got := f.do(f.client, http.MethodPost, "/fcm/send", header, "registration_id=a"); got.status != 400 {
-		t.Errorf("a form is answered %d", got.status)
+	header := http.Header{"Authorization": {"key=one"}, "Content-Type": {"text/plain"}}
+	if got := f.do(f.client, http.MethodPost, "/fcm/send", header, `{"to":"a"}`); got.status != 400 {
+		t.Errorf("another content type is answered %d", got.status)
+	}
+	header.Set("Content-Type", "Application/JSON; charset=UTF-8")
+	if got := f.do(f.client, http.MethodPost, "/fcm/send", header, `{"to":"a"}`); got.status != 200 {
+		t.Errorf("JSON with a charset is answered %d", got.status)
 	}
 }
 
@@ -308,34 +312,51 @@ func TestLegacyDuplicatesAcrossChunks(t *testing.T) {
 	}
 }
 
-func TestLegacyLatencyIsTheSlowestRecipients(t *testing.T) {
-	f := start(t, nil)
-	f.script(simulator.Rule{Token: "slow", Answer: simulator.Answer{Latency: simulator.Duration(time.Hour)}})
-	client := f.newClient(true)
-	client.Timeout = time.Minute
-	done := make(chan error, 1)
-	go func() {
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, f.URL()+"/fcm/send", strings.NewReader(`{"registration_ids":["a","slow"]}`))
-		if err != nil {
-			done <- err
-			return
-		}
-		request.Header = http.Header{"Authorization": {"key=k"}, "Content-Type": {"application/json"}}
-		response, err := client.Do(request)
-		if err == nil {
-			response.Body.Close()
-		}
-		done <- err
-	}()
-	if err := f.Ledger().Wait(t.Context(), 2); err != nil {
-		t.Fatal(err)
+// A chunk waits for its slowest recipient; nobody else does.
+func TestLatency(t *testing.T) {
+	tests := []struct {
+		name, path, authorization, body string
+		lines                           int
+	}{
+		{"legacy", "/fcm/send", "key=k", `{"registration_ids":["a","slow","b"]}`, 3},
+		{"legacy, whole answer", "/fcm/send", "key=k", `{"registration_ids":["a","slow-503"]}`, 2},
+		{"v1", "/v1/projects/" + project + "/messages:send", "", `{"message":{"token":"slow"}}`, 1},
 	}
-	f.legacy(`{"to":"other"}`) // others are not held up
-	if err := f.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := <-done; err == nil {
-		t.Error("the slow chunk was answered")
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			f := start(t, nil)
+			slow := simulator.Answer{Latency: simulator.Duration(time.Hour)}
+			slow503 := slow
+			slow503.Status = 503
+			f.script(simulator.Rule{Token: "slow", Answer: slow}, simulator.Rule{Token: "slow-503", Answer: slow503})
+			if test.authorization == "" {
+				test.authorization = "Bearer " + f.IssueToken(project)
+			}
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, f.URL()+test.path, strings.NewReader(test.body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			request.Header = http.Header{"Authorization": {test.authorization}, "Content-Type": {"application/json"}}
+			done := make(chan error, 1)
+			go func() {
+				response, err := f.client.Do(request)
+				if err == nil {
+					response.Body.Close()
+				}
+				done <- err
+			}()
+			if err := f.Ledger().Wait(t.Context(), test.lines); err != nil {
+				t.Fatal(err)
+			}
+			f.legacy(`{"to":"other"}`)
+			f.v1(`{"message":{"token":"other"}}`)
+			if err := f.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-done; err == nil {
+				t.Error("the slow one was answered")
+			}
+		})
 	}
 }
 

@@ -104,6 +104,8 @@ func TestV1MessageRules(t *testing.T) {
 		{"camelCase", `"token":"r","android":{"collapseKey":"a","restrictedPackageName":"b","notification":{"titleLocArgs":["x"]}}`, "", "", ""},
 		{"null is absent", `"token":"r","topic":null,"data":null,"android":{"ttl":null}`, "", "", ""},
 		{"last of repeated keys wins", `"token":"a","token":"r"`, "", "", ""},
+		{"last of repeated keys wins, null", `"token":"a","token":null`, "INVALID_ARGUMENT", "BadRequest FcmError", "Recipient of the message is not set."},
+		{"half camelCase", `"token":"r","android":{"restrictedPackage_name":"x"}`, "", "BadRequest", `Unknown name "restrictedPackage_name"`},
 		{"fid", `"fid":"r"`, "", "", ""},
 		{"no target", `"data":{}`, "INVALID_ARGUMENT", "BadRequest FcmError", "Recipient of the message is not set."},
 		{"two targets", `"token":"r","topic":"news"`, "", "BadRequest", "oneof field 'target' is already set"},
