@@ -22,6 +22,9 @@ type Delivery struct {
 	Stored   time.Time
 	// Suspicious says that somebody else may have begun with it: it was redelivered, or it is older than our connection.
 	Suspicious bool
+	// Held says whether the delivery is still ours: our last heartbeat on a working connection is younger than the ack wait. Ask
+	// before each write to a provider. nil (in tests) means always. It is safe for concurrent use.
+	Held func() bool
 }
 
 // Disposition is what to tell the broker about a delivery.

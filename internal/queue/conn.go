@@ -1,0 +1,233 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/rs/zerolog"
+
+	"github.com/volleypush/volley/internal/pipeline"
+)
+
+// *Conn is all of pipeline's ports to the broker.
+var (
+	_ pipeline.Events = (*Conn)(nil)
+	_ pipeline.Work   = (*Conn)(nil)
+	_ pipeline.Status = (*Conn)(nil)
+	_ pipeline.Dead   = (*Conn)(nil)
+	_ pipeline.Clock  = (*Conn)(nil)
+)
+
+const (
+	// connectTimeout is how long one attempt to connect may take.
+	connectTimeout = 5 * time.Second
+	// reconnectWait is the pause between two attempts, reconnectJitter what is added at random.
+	reconnectWait   = 250 * time.Millisecond
+	reconnectJitter = 500 * time.Millisecond
+	// pingInterval finds a dead peer: two unanswered pings end the connection, well within an ack wait.
+	pingInterval = 5 * time.Second
+	// closeFlush is how long Close waits for the last acknowledgements to leave.
+	closeFlush = 2 * time.Second
+)
+
+// Options say how to reach the broker. URL or InProcess must be set.
+type Options struct {
+	// URL is one or several (comma-separated) "nats://HOST:PORT".
+	URL string
+	// Creds is a credentials file; "" for none.
+	Creds string
+	// Name is how the broker's lists show this client; "" means "volley".
+	Name string
+	// InProcess is an embedded server to connect to without a socket; URL is ignored then.
+	InProcess nats.InProcessConnProvider
+	// Logger takes state changes of the connection and the pulls. It already carries its component's name.
+	Logger zerolog.Logger
+	// Now is the local clock; nil means time.Now.
+	Now func() time.Time
+}
+
+// Conn is a connection to the broker. It reconnects by itself, for ever, until Close. It is safe for concurrent use.
+type Conn struct {
+	nc  *nats.Conn
+	js  jetstream.JetStream
+	log zerolog.Logger
+	now func() time.Time
+	url string // for errors: without a password
+
+	link     link
+	leases   *leases
+	marks    *marks
+	durables durables
+	// offset is what the broker's clock is ahead of ours, in nanoseconds.
+	offset atomic.Int64
+	ticks  sync.Once
+
+	mu    sync.Mutex
+	kicks map[int]func()
+	kick  int
+
+	done    chan struct{} // closed by Close
+	close   sync.Once
+	running sync.WaitGroup
+}
+
+// Connect connects. A broker that can't be reached is ErrUnavailable, with the URL and what to do; later losses of the
+// connection are logged and mended.
+func Connect(ctx context.Context, o Options) (*Conn, error) {
+	c := &Conn{log: o.Logger, now: o.Now, url: readableURL(o), kicks: make(map[int]func()), done: make(chan struct{})}
+	if c.now == nil {
+		c.now = time.Now
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("connecting to %s: %w", c.url, err)
+	}
+	if o.URL == "" && o.InProcess == nil {
+		return nil, errors.New("no NATS server to connect to: set --nats-url nats://HOST:PORT")
+	}
+	options := c.natsOptions(ctx, o)
+	c.link.up()
+	var err error
+	if c.nc, err = nats.Connect(o.URL, options...); err != nil {
+		c.link.down()
+		return nil, explainConnect(c.url, err)
+	}
+	if c.js, err = jetstream.New(c.nc, jetstream.WithDefaultTimeout(callTimeout)); err != nil {
+		c.nc.Close()
+		c.link.down()
+		return nil, fmt.Errorf("JetStream client for %s: %w", c.url, err)
+	}
+	c.marks = &marks{known: make(map[string]mark)}
+	c.leases = newLeases(c.nc, c.now)
+	c.running.Go(func() { c.leases.run(c.done) })
+	return c, nil
+}
+
+func (c *Conn) natsOptions(ctx context.Context, o Options) []nats.Option {
+	name := o.Name
+	if name == "" {
+		name = "volley"
+	}
+	timeout := connectTimeout
+	if deadline, ok := ctx.Deadline(); ok {
+		timeout = min(timeout, time.Until(deadline))
+	}
+	options := []nats.Option{
+		nats.Name(name), nats.Timeout(timeout),
+		nats.MaxReconnects(-1), nats.ReconnectWait(reconnectWait), nats.ReconnectJitter(reconnectJitter, reconnectJitter),
+		nats.PingInterval(pingInterval), nats.MaxPingsOutstanding(2),
+		// A worker that is refused for a while (credentials rolled over) must not give up for ever.
+		nats.IgnoreAuthErrorAbort(),
+		// While there is no connection a publish fails at once instead of being sent, maybe, some time later.
+		nats.ReconnectBufSize(-1),
+		nats.DisconnectErrHandler(c.disconnected), nats.ReconnectHandler(c.reconnected), nats.ErrorHandler(c.asyncError),
+	}
+	if o.Creds != "" {
+		options = append(options, nats.UserCredentials(o.Creds))
+	}
+	if o.InProcess != nil {
+		options = append(options, nats.InProcessServer(o.InProcess))
+	}
+	return options
+}
+
+// Close ends the connection and everything that runs on it. The last acknowledgements are sent first.
+func (c *Conn) Close() {
+	c.close.Do(func() { close(c.done) })
+	c.running.Wait()
+	if c.nc.IsConnected() {
+		if err := c.nc.FlushTimeout(closeFlush); err != nil {
+			c.log.Warn().Err(err).Msg("closing: the last acknowledgements may not have reached the broker; their messages come again and are recognized")
+		}
+	}
+	c.nc.Close()
+	c.link.down()
+}
+
+// MaxPayload is the most bytes a message may have, headers included, as the server says.
+func (c *Conn) MaxPayload() int { return int(c.nc.MaxPayload()) }
+
+func (c *Conn) closed() bool {
+	select {
+	case <-c.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// Connected says whether there is a connection now.
+func (c *Conn) Connected() bool { return c.nc.IsConnected() }
+
+// URL is what the connection was made to, without a password, for people.
+func (c *Conn) URL() string { return c.url }
+
+func (c *Conn) disconnected(_ *nats.Conn, err error) {
+	c.link.down()
+	if c.closed() {
+		return
+	}
+	c.log.Warn().Err(err).Str("url", c.url).Msg("connection to NATS lost, reconnecting; nothing is lost, work goes on when it is back")
+}
+
+func (c *Conn) reconnected(nc *nats.Conn) {
+	c.link.up()
+	c.log.Info().Str("url", c.url).Str("server", nc.ConnectedServerName()).Msg("connection to NATS is back")
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, kick := range c.kicks {
+		kick()
+	}
+}
+
+func (c *Conn) asyncError(_ *nats.Conn, sub *nats.Subscription, err error) {
+	event := c.log.Warn().Err(err).Str("url", c.url)
+	if sub != nil {
+		event = event.Str("subject", sub.Subject)
+	}
+	// A denied JetStream call looks like a timeout to its caller: here is the only place that tells.
+	event.Msg("NATS reports an error")
+}
+
+// onReconnect calls kick, which must not block, after every reconnect, until the returned function is called.
+func (c *Conn) onReconnect(kick func()) (remove func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.kick++
+	id := c.kick
+	c.kicks[id] = kick
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.kicks, id)
+	}
+}
+
+// epoch numbers the connections: it grows with every reconnect.
+func (c *Conn) epoch() uint64 { return c.nc.Stats().Reconnects }
+
+// readableURL is the address for logs and errors.
+func readableURL(o Options) string {
+	if o.InProcess != nil {
+		return "the embedded NATS server"
+	}
+	all := strings.Split(o.URL, ",")
+	for i, one := range all {
+		parsed, err := url.Parse(strings.TrimSpace(one))
+		switch {
+		case err != nil:
+			return "the NATS URL given"
+		case parsed.User != nil:
+			parsed.User = url.User("redacted")
+		}
+		all[i] = parsed.String()
+	}
+	return strings.Join(all, ",")
+}

@@ -1,0 +1,123 @@
+package queue
+
+import (
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// beatsPerWait is how many heartbeats an ack wait has: 5 s for 30 s.
+const beatsPerWait = 6
+
+var bodyProgress = []byte("+WPI")
+
+// lease is our right to a delivery. It begins when the pull was asked for, because the broker may have handed the delivery
+// over right then and we may have been stopped since. A heartbeat renews it from the moment the heartbeat was sent, if the
+// server we are connected to confirmed it before the lease was over. Once over, it stays over.
+type lease struct {
+	reply string
+	wait  time.Duration
+	last  atomic.Pointer[time.Time]
+}
+
+// holds says whether the broker can't have given the delivery to somebody else by now. Both clocks must agree: the monotonic one
+// stands still while a virtual machine sleeps, the other one jumps.
+func (l *lease) holds(now time.Time) bool {
+	last := *l.last.Load()
+	return now.Sub(last) < l.wait && now.Round(0).Sub(last.Round(0)) < l.wait
+}
+
+// leases keeps every delivery of a connection alive, with one ticker.
+type leases struct {
+	nc  *nats.Conn
+	now func() time.Time
+
+	mu      sync.Mutex
+	held    map[*lease]struct{}
+	every   time.Duration
+	changed chan struct{} // has room for one
+}
+
+func newLeases(nc *nats.Conn, now func() time.Time) *leases {
+	return &leases{nc: nc, now: now, held: make(map[*lease]struct{}), every: DefaultAckWait / beatsPerWait, changed: make(chan struct{}, 1)}
+}
+
+// serve makes the ticker fast enough for durables with this ack wait.
+func (l *leases) serve(wait time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if every := wait / beatsPerWait; every < l.every {
+		l.every = every
+		select {
+		case l.changed <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// take begins to keep a delivery alive whose pull was asked for at since.
+func (l *leases) take(reply string, wait time.Duration, since time.Time) *lease {
+	one := &lease{reply: reply, wait: wait}
+	one.last.Store(&since)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.held[one] = struct{}{}
+	return one
+}
+
+// drop stops keeping it alive.
+func (l *leases) drop(one *lease) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.held, one)
+}
+
+func (l *leases) run(done <-chan struct{}) {
+	for {
+		l.mu.Lock()
+		every := l.every
+		l.mu.Unlock()
+		tick := time.NewTimer(every)
+		select {
+		case <-tick.C:
+			l.beat(every)
+		case <-l.changed:
+			tick.Stop()
+		case <-done:
+			tick.Stop()
+			return
+		}
+	}
+}
+
+// beat sends one heartbeat for each delivery and waits until the server has read them all.
+func (l *leases) beat(patience time.Duration) {
+	l.mu.Lock()
+	all := slices.Collect(maps.Keys(l.held))
+	l.mu.Unlock()
+	if len(all) == 0 {
+		return
+	}
+	sent := l.now()
+	for _, one := range all {
+		if !one.holds(sent) {
+			continue // somebody else may have it: it is not ours to keep from others
+		}
+		if l.nc.Publish(one.reply, bodyProgress) != nil {
+			return // no connection
+		}
+	}
+	if l.nc.FlushTimeout(patience) != nil {
+		return
+	}
+	confirmed := l.now()
+	for _, one := range all {
+		if one.holds(confirmed) {
+			one.last.Store(&sent)
+		}
+	}
+}

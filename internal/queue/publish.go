@@ -1,0 +1,65 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/volleypush/volley/jobs"
+)
+
+// Receipt is the broker's acknowledgement of a job.
+type Receipt struct {
+	// Sequence is the job's place in PUSH_JOBS.
+	Sequence uint64
+	// Duplicate says that the same id was stored within the last two minutes already: Sequence is that of the first.
+	Duplicate bool
+}
+
+// PublishJob puts a job on its lane and waits for the acknowledgement. id is the job's id, which body should contain too:
+// it makes a repeated publish harmless within two minutes; "" for none. Errors are ErrFull, ErrTooBig and ErrUnavailable;
+// after the last one the job may be stored or not, and publishing it again with the same id is right.
+func (c *Conn) PublishJob(ctx context.Context, platform jobs.Platform, lane jobs.Lane, app, id string, body []byte) (Receipt, error) {
+	msg := &nats.Msg{Subject: jobs.IntakeSubject(platform, lane), Header: nats.Header{}, Data: body}
+	if id != "" {
+		// The same window serves both platforms and all apps, so the id alone is not enough.
+		msg.Header.Set(jetstream.MsgIDHeader, string(platform)+"."+app+"."+id)
+	}
+	ack, err := c.publish(ctx, msg)
+	if err != nil {
+		return Receipt{}, c.explainJob(msg, err)
+	}
+	return Receipt{Sequence: ack.Sequence, Duplicate: ack.Duplicate}, nil
+}
+
+// explainJob is the sentence for a job that was not, or perhaps not, stored.
+func (c *Conn) explainJob(msg *nats.Msg, err error) error {
+	err = explain("publishing on "+msg.Subject, err)
+	switch {
+	case errors.Is(err, ErrTooBig):
+		return fmt.Errorf("a job of %d bytes is larger than %s takes (%d bytes, headers included): split its ids into several jobs: %w",
+			msg.Size(), jobs.StreamJobs, c.MaxPayload()-jobs.JobReserve, err)
+	case errors.Is(err, ErrFull):
+		return fmt.Errorf("%s is full: start more workers (or find out why the running ones don't take jobs) and publish again; nothing was stored: %w",
+			jobs.StreamJobs, err)
+	case errors.Is(err, nats.ErrNoResponders), errors.Is(err, jetstream.ErrNoStreamResponse):
+		return fmt.Errorf("no stream at %s takes %s: start a worker on this server once, it creates the streams; in a cluster, wait for a leader and publish again: %w",
+			c.url, msg.Subject, err)
+	case errors.Is(err, ErrUnavailable):
+		return fmt.Errorf("%s did not acknowledge the job, which may be stored or not: publish it again with the same id: %w", c.url, err)
+	default:
+		return err
+	}
+}
+
+// publish stores one message and returns its acknowledgement. It waits callTimeout at most.
+func (c *Conn) publish(ctx context.Context, msg *nats.Msg) (ack *jetstream.PubAck, err error) {
+	err = c.call(ctx, func(ctx context.Context) (err error) {
+		ack, err = c.js.PublishMsg(ctx, msg)
+		return err
+	})
+	return ack, err
+}

@@ -1,0 +1,319 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/rs/zerolog"
+
+	"github.com/volleypush/volley/internal/pipeline"
+)
+
+// Puller says what Pull takes from and who handles it.
+type Puller struct {
+	// Stream is jobs.StreamJobs or jobs.StreamWork, Durable one of its consumers. It need not exist yet.
+	Stream, Durable string
+	// Slots bounds how many deliveries are handled at once; all pulls of a worker share one.
+	Slots *Slots
+	// Handle deals with one delivery and says what to tell the broker. It is called from many goroutines. Its context does not
+	// end when Pull is told to stop, only with HardStop.
+	Handle func(context.Context, pipeline.Delivery) pipeline.Disposition
+	// HardStop, when closed, ends the contexts of the running handlers; nil means never.
+	HardStop <-chan struct{}
+}
+
+const (
+	// parkedPull is how long a pull waits at the broker for a message to come, unless a third of the ack wait is shorter: a lease
+	// begins when its pull was asked for.
+	parkedPull = 10 * time.Second
+	// pullSlack is how much later than expected an answer to a pull may come before the pull is taken for lost.
+	pullSlack = 2 * time.Second
+	// fetchPatience is how long a pull that should not wait may be without answer. It holds free slots meanwhile.
+	fetchPatience = time.Second
+	// troubleWait is the first pause after trouble, troubleWaitMax the longest.
+	troubleWait    = 100 * time.Millisecond
+	troubleWaitMax = 5 * time.Second
+	// drainWait is how long a stop waits for deliveries that are on their way.
+	drainWait = 2 * time.Second
+)
+
+// Pull takes deliveries from a durable and hands them to Handle, until ctx ends. Then it asks for no more, gives back at once
+// what was not handed out yet, waits for the running handlers and returns nil. Only a Puller that is not complete is an error:
+// a missing stream or durable, a lost connection or a broker without leader are waited for, with one log line when it begins
+// and one when it is over.
+//
+// An idle durable has one message asked for in advance, for which no slot is taken: when it comes it waits for a slot, kept alive
+// by heartbeats. A busy one takes what slots are free first and then asks for as many messages.
+func (c *Conn) Pull(ctx context.Context, p Puller) error {
+	if p.Stream == "" || p.Durable == "" || p.Slots == nil || p.Handle == nil {
+		return errors.New("a pull needs a stream, a durable, slots and a handler")
+	}
+	work, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	l := &pull{
+		Puller: p, conn: c,
+		log:   c.log.With().Str("stream", p.Stream).Str("durable", p.Durable).Logger(),
+		inbox: make(chan arrival), over: make(chan struct{}), kicked: make(chan struct{}, 1), stop: ctx.Done(),
+	}
+	l.pause.InitialInterval, l.pause.MaxInterval, l.pause.Multiplier, l.pause.RandomizationFactor = troubleWait, troubleWaitMax, 2, 0.5
+	defer close(l.over)
+	defer c.onReconnect(func() {
+		select {
+		case l.kicked <- struct{}{}:
+		default:
+		}
+	})()
+	if p.HardStop != nil {
+		go func() {
+			select {
+			case <-p.HardStop:
+				end()
+			case <-l.over:
+			}
+		}()
+	}
+	l.run(ctx, work)
+	l.leave(work)
+	return nil
+}
+
+// pull is one running Pull. Its fields belong to the goroutine of Pull; only inbox, over and kicked are shared.
+type pull struct {
+	Puller
+	conn *Conn
+	log  zerolog.Logger
+
+	inbox  chan arrival    // what came on any of our subscriptions
+	over   chan struct{}   // closed at the end: nobody reads inbox any more
+	kicked chan struct{}   // the connection was renewed
+	stop   <-chan struct{} // the end of Pull's context
+
+	line     *line // nil until prepared, and after trouble
+	ackWait  time.Duration
+	again    bool // there was trouble: marks are taken anew
+	busy     bool // the last pull brought as much as was asked for
+	reserved int  // slots taken for deliveries that are asked for
+	waiting  []*held
+	handlers sync.WaitGroup
+
+	trouble error // what is wrong now, nil if nothing
+	pause   backoff.ExponentialBackOff
+}
+
+// event is what ended a wait.
+type event int
+
+const (
+	gotArrival event = iota
+	gotSlot
+	timedOut
+	renewed // the connection
+	stopped
+)
+
+// run is the life of a pull until it is told to stop.
+func (p *pull) run(ctx, work context.Context) {
+	for ctx.Err() == nil {
+		switch {
+		case p.line == nil:
+			p.prepare(ctx, work)
+		case len(p.waiting) > 0:
+			p.place(ctx, work)
+		case p.busy:
+			p.fetch(ctx, work)
+		default:
+			p.park(ctx, work)
+		}
+	}
+}
+
+// wait waits for one thing to happen. What arrived is dealt with by receive; done tells whether it ended the current request.
+func (p *pull) wait(ctx, work context.Context, slots <-chan struct{}, timeout <-chan time.Time) (what event, done bool) {
+	select {
+	case a := <-p.inbox:
+		return gotArrival, p.receive(work, a)
+	case <-slots:
+		return gotSlot, false
+	case <-timeout:
+		return timedOut, false
+	case <-p.kicked:
+		p.reopen()
+		return renewed, true
+	case <-ctx.Done():
+		return stopped, true
+	}
+}
+
+// prepare finds the durable, makes it again if it was ours and is gone, and opens the line for its messages.
+func (p *pull) prepare(ctx, work context.Context) {
+	select {
+	case <-p.kicked: // an old one: what follows belongs to the new connection
+	default:
+	}
+	err := p.look(ctx)
+	if err == nil {
+		err = p.conn.refreshMark(ctx, p.Stream, p.again)
+	}
+	if err == nil {
+		p.line, err = p.open()
+	}
+	if err != nil {
+		p.fail(ctx, work, err)
+		return
+	}
+	p.again = false
+}
+
+func (p *pull) look(ctx context.Context) error {
+	info, err := p.conn.consumerInfo(ctx, p.Stream, p.Durable)
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		if err = p.conn.restoreDurable(ctx, p.Stream, p.Durable); err != nil {
+			return err
+		}
+		info, err = p.conn.consumerInfo(ctx, p.Stream, p.Durable)
+	}
+	if err != nil {
+		return err
+	}
+	// What the durable says counts, not our setting: another worker may have changed it.
+	p.ackWait = info.Config.AckWait
+	p.conn.leases.serve(p.ackWait)
+	return nil
+}
+
+// place gives a slot to the delivery that waits longest.
+func (p *pull) place(ctx, work context.Context) {
+	if what, _ := p.wait(ctx, work, p.Slots.free, nil); what == gotSlot {
+		next := p.waiting[0]
+		p.waiting = p.waiting[1:]
+		p.busy = true
+		p.start(work, next)
+	}
+}
+
+// park asks for the next message, whenever it comes. No slot is held meanwhile.
+func (p *pull) park(ctx, work context.Context) {
+	expires := min(parkedPull, p.ackWait/3)
+	if err := p.line.ask(pullRequest{Batch: 1, Expires: expires}); err != nil {
+		p.fail(ctx, work, err)
+		return
+	}
+	if !p.await(ctx, work, expires+pullSlack) {
+		p.fail(ctx, work, errors.New("the broker does not answer the pull"))
+	}
+}
+
+// fetch takes the free slots, at least one, and asks for as many messages as are there now.
+func (p *pull) fetch(ctx, work context.Context) {
+	if what, _ := p.wait(ctx, work, p.Slots.free, nil); what != gotSlot {
+		return
+	}
+	p.reserved = 1 + p.Slots.takeFree()
+	want := p.reserved
+	if err := p.line.ask(pullRequest{Batch: want, NoWait: true}); err != nil {
+		p.release()
+		p.fail(ctx, work, err)
+		return
+	}
+	if !p.await(ctx, work, fetchPatience) {
+		// A durable that is paused or has all deliveries out says nothing. Ask anew without holding slots, on another line, so
+		// that the broker forgets this request.
+		p.again = true
+		p.reopen()
+	}
+	// Less than asked for: the queue is empty now. Then it is cheaper to be told when the next message comes.
+	p.busy = p.reserved == 0
+	p.release()
+}
+
+// release frees the slots whose deliveries did not come.
+func (p *pull) release() {
+	p.Slots.give(p.reserved)
+	p.reserved = 0
+}
+
+// await waits until the current request is answered in full, or ended by something else; false if patience ran out.
+func (p *pull) await(ctx, work context.Context, patience time.Duration) bool {
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	for {
+		switch what, done := p.wait(ctx, work, nil, timer.C); {
+		case what == timedOut:
+			return false
+		case !done:
+		case what == gotArrival && p.line.failed != nil:
+			p.fail(ctx, work, p.line.failed)
+			return true
+		case what == gotArrival:
+			p.well()
+			return true
+		default:
+			return true
+		}
+	}
+}
+
+// receive takes what came. It returns true if that completes the current request.
+func (p *pull) receive(work context.Context, a arrival) bool {
+	if a.msg.Reply == "" {
+		return a.line == p.line && a.line.status(a.msg)
+	}
+	meta, err := a.msg.Metadata()
+	if err != nil {
+		p.log.Error().Err(err).Msg("the broker handed over a message without its place in the stream")
+		return false
+	}
+	h := &held{msg: a.msg, meta: meta, lease: p.conn.leases.take(a.msg.Reply, p.ackWait, a.line.since)}
+	if p.reserved > 0 {
+		p.reserved--
+		p.start(work, h)
+	} else {
+		p.waiting = append(p.waiting, h)
+	}
+	return a.line == p.line && a.line.count()
+}
+
+// fail notes that something is wrong, closes the line and waits before the next try.
+func (p *pull) fail(ctx, work context.Context, err error) {
+	p.reopen()
+	if ctx.Err() != nil {
+		return
+	}
+	p.again = true
+	if p.trouble == nil {
+		p.pause.Reset()
+		level := zerolog.WarnLevel
+		if !p.conn.Connected() {
+			level = zerolog.DebugLevel // the connection says so itself, once for all pulls
+		}
+		p.log.WithLevel(level).Err(err).Msg("pulling is interrupted, trying again until it works")
+	}
+	p.trouble = err
+	timer := time.NewTimer(p.pause.NextBackOff())
+	defer timer.Stop()
+	for {
+		if what, _ := p.wait(ctx, work, nil, timer.C); what != gotArrival {
+			return
+		}
+	}
+}
+
+// well notes that the broker answers as it should.
+func (p *pull) well() {
+	if p.trouble != nil {
+		p.log.Info().Msg("pulling goes on")
+		p.trouble = nil
+	}
+}
+
+// reopen closes the line; prepare opens another one. What still comes on the old one is received as well.
+func (p *pull) reopen() {
+	if p.line != nil {
+		p.line.close()
+		p.line = nil
+	}
+}

@@ -1,0 +1,67 @@
+package queue
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Subjects of the JetStream API that the client library has no call for in the form we need.
+const (
+	apiGet  = "$JS.API.STREAM.MSG.GET."
+	apiNext = "$JS.API.CONSUMER.MSG.NEXT."
+)
+
+// errAbsent says that the stream's leader has no message there.
+var errAbsent = errors.New("no message is stored there")
+
+// stored is one message of a stream.
+type stored struct {
+	Subject  string    `json:"subject"`
+	Sequence uint64    `json:"seq"`
+	Data     []byte    `json:"data"`
+	Time     time.Time `json:"time"`
+}
+
+// lastOn asks the leader of the stream for the last message on the subject, which may have wildcards. errAbsent if there is
+// none. The client library would ask any replica of a stream that allows it, and one of those said "not found" of what was
+// there (1 in 6,000 under leader changes).
+func (c *Conn) lastOn(ctx context.Context, stream, subject string) (*stored, error) {
+	ask, err := json.Marshal(map[string]string{"last_by_subj": subject})
+	if err != nil {
+		return nil, fmt.Errorf("asking for %s: %w", subject, err)
+	}
+	var reply *nats.Msg
+	err = c.call(ctx, func(ctx context.Context) (err error) {
+		reply, err = c.nc.RequestWithContext(ctx, apiGet+stream, ask)
+		return err
+	})
+	if err != nil {
+		return nil, explain("reading "+subject+" from "+stream, err)
+	}
+	return parseStored(stream, subject, reply)
+}
+
+func parseStored(stream, subject string, reply *nats.Msg) (*stored, error) {
+	var answer struct {
+		Error   *jetstream.APIError `json:"error"`
+		Message *stored             `json:"message"`
+	}
+	if err := json.Unmarshal(reply.Data, &answer); err != nil {
+		return nil, fmt.Errorf("reading %s from %s: the broker's answer is not understood: %w", subject, stream, err)
+	}
+	switch {
+	case answer.Error != nil && answer.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound:
+		return nil, errAbsent
+	case answer.Error != nil:
+		return nil, explain("reading "+subject+" from "+stream, answer.Error)
+	case answer.Message == nil:
+		return nil, fmt.Errorf("reading %s from %s: the broker's answer is empty", subject, stream)
+	}
+	return answer.Message, nil
+}

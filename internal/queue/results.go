@@ -1,0 +1,104 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/volleypush/volley/jobs"
+	"github.com/volleypush/volley/results"
+)
+
+// Query chooses events. Empty fields choose all.
+type Query struct {
+	Platform jobs.Platform
+	App      string
+	// Job is a job's id. Events that belong to no job (credential, provider) are not among the answers then.
+	Job string
+	// Campaign is compared with each event that comes; the other fields are the broker's filter and cost nothing.
+	Campaign string
+	// Since leaves out what was stored before; zero means from the oldest kept.
+	Since time.Time
+	// Follow goes on with new events until the context ends. Without it Results returns when it has caught up.
+	Follow bool
+}
+
+// Results calls fn with every stored event that the query chooses, in the order they were stored, each once. An error of fn ends it
+// and is returned. The end of the context is no error when following. Events of a newer version are left out and logged.
+func (c *Conn) Results(ctx context.Context, q Query, fn func(*results.Event) error) error {
+	err := c.replay(ctx, replay{
+		Stream: jobs.StreamResults, Since: q.Since, Follow: q.Follow,
+		Subject: jobs.SubjectResults + "." + orAny(string(q.Platform)) + "." + orAny(q.App) + "." + orAny(q.Job) + ".*.*",
+	}, func(msg jetstream.Msg, _ *jetstream.MsgMetadata) error {
+		event, err := results.Decode(msg.Data())
+		if err != nil {
+			c.log.Warn().Err(err).Str("subject", msg.Subject()).Msg("an event can't be read and is left out")
+			return nil
+		}
+		if q.Campaign != "" && event.Campaign != q.Campaign {
+			return nil
+		}
+		return fn(event)
+	})
+	if q.Follow && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return nil
+	}
+	return err
+}
+
+// replay is a reading of a stream from some time on.
+type replay struct {
+	Stream, Subject string
+	Since           time.Time
+	Follow          bool
+}
+
+// replay reads in order, over reconnects and leader changes: the library's ordered consumer begins again where it was.
+func (c *Conn) replay(ctx context.Context, r replay, fn func(jetstream.Msg, *jetstream.MsgMetadata) error) error {
+	config := jetstream.OrderedConsumerConfig{FilterSubjects: []string{r.Subject}, DeliverPolicy: jetstream.DeliverAllPolicy}
+	if !r.Since.IsZero() {
+		config.DeliverPolicy, config.OptStartTime = jetstream.DeliverByStartTimePolicy, &r.Since
+	}
+	consumer, err := c.js.OrderedConsumer(ctx, r.Stream, config)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return fmt.Errorf("%w: %s has no stream %s: start a worker on this server once, it creates the streams", ErrUnavailable, c.url, r.Stream)
+	}
+	if err != nil {
+		return explain("reading "+r.Stream, err)
+	}
+	if info := consumer.CachedInfo(); !r.Follow && info != nil && info.NumPending == 0 {
+		return c.js.DeleteConsumer(ctx, r.Stream, info.Name)
+	}
+	messages, err := consumer.Messages()
+	if err != nil {
+		return explain("reading "+r.Stream, err)
+	}
+	defer messages.Stop()
+	for {
+		msg, err := messages.Next(jetstream.NextContext(ctx))
+		if err != nil {
+			return explain("reading "+r.Stream, err)
+		}
+		meta, err := msg.Metadata()
+		if err != nil {
+			return fmt.Errorf("reading %s: %w", r.Stream, err)
+		}
+		if err := fn(msg, meta); err != nil {
+			return err
+		}
+		if !r.Follow && meta.NumPending == 0 {
+			return nil
+		}
+	}
+}
+
+// orAny is the token of a filter subject.
+func orAny(token string) string {
+	if token == "" {
+		return "*"
+	}
+	return token
+}
