@@ -147,7 +147,7 @@ func newEvent(seg *jobs.Segment, kind results.Kind, now time.Time) *results.Even
 		V: results.Version, Kind: kind,
 		Platform: seg.Job.Platform, App: seg.Job.App, Job: seg.JobID, Campaign: seg.Job.Campaign,
 		Segment: seg.Number, Segments: seg.Segments, Round: seg.Round, Recipients: seg.Job.Recipients(),
-		Fingerprint: seg.Fingerprint, Requeued: seg.Requeued, At: now.UTC(),
+		Fingerprint: seg.Fingerprint, Requeued: seg.Requeued, At: now.UTC().Truncate(time.Millisecond),
 	}
 	e.SetID()
 	return e

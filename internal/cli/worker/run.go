@@ -67,7 +67,7 @@ func set[T any](to *T, flag *T) {
 // simulation are the flags of the simulators inside the worker.
 type simulation struct {
 	Simulate bool   `help:"Send to simulated providers inside this process instead of Apple and Google."`
-	Control  string `default:"127.0.0.1:8089" placeholder:"HOST:PORT" help:"With --simulate: control port (GET /ledger, GET /ledger/summary, DELETE /ledger, POST /script); empty for none."`
+	Control  string `default:"127.0.0.1:8089" env:"VOLLEY_CONTROL" placeholder:"HOST:PORT" help:"With --simulate: control port (GET /ledger, GET /ledger/summary, DELETE /ledger, POST /script); empty for none."`
 	Script   string `placeholder:"FILE" help:"With --simulate: what the simulators answer, YAML or JSON."`
 }
 
@@ -112,7 +112,7 @@ func (r *runCommand) Run(s *session) error {
 	if err != nil {
 		return exit(startCode(err), err)
 	}
-	w.Banner(s.Err, simulators)
+	w.Banner(s.Out, simulators)
 	var fault error
 	select {
 	case <-s.ctx.Done():
