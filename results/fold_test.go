@@ -26,7 +26,7 @@ func jobOf(platform jobs.Platform, ids ...string) *jobs.Job {
 	return job
 }
 
-// numbered makes n different ids: t0, t1, …
+// numbered makes n different ids, from t0 on.
 func numbered(n int) []string {
 	ids := make([]string, n)
 	for i := range ids {

@@ -54,6 +54,8 @@ func SubjectOf(platform jobs.Platform, app, job, segment string, round int) stri
 func (e *Event) Key() Key {
 	k := Key{Platform: e.Platform, App: e.App, Job: e.Job, Segment: strconv.Itoa(e.Segment), Round: e.Round}
 	switch e.Kind {
+	case KindSegment, KindDead:
+		// the segment's own number and round
 	case KindJobDone:
 		k.Segment, k.Round = segmentDone, 0
 	case KindDuplicateJob:

@@ -5,6 +5,7 @@ import (
 	"go/ast"
 	"go/token"
 	"go/types"
+	"maps"
 	"path"
 	"strings"
 	"testing"
@@ -28,9 +29,7 @@ func findChanges(fset *token.FileSet, folder string, files []*ast.File, objects 
 	info := types.Info{Defs: make(map[*ast.Ident]types.Object), Uses: make(map[*ast.Ident]types.Object)}
 	checker := types.Config{Importer: noImports{}, Error: func(error) {}} // the errors are those of the empty packages
 	checked, _ := checker.Check(module+"/"+folder, fset, files, &info)
-	for ident, object := range info.Uses {
-		objects[ident] = object
-	}
+	maps.Copy(objects, info.Uses)
 	// variableOf is the package-level variable that an expression is, or is a part of if parts count; "" if none.
 	variableOf := func(e ast.Expr, parts bool) string {
 		for {

@@ -30,8 +30,13 @@ func TestSecretsShowNowhere(t *testing.T) {
 	var logged bytes.Buffer
 	logger := slog.New(slog.NewJSONHandler(&logged, nil))
 	for _, v := range []any{
-		secret, &secret, url, &url, []Secret{secret}, map[string]Secret{"a": secret}, struct{ S Secret }{secret}, struct{ U URL }{url},
-		holder{secret, url}, &holder{secret, url}, tree, *tree, tree.Apps["a"].GCM, errors.Join(fmt.Errorf("with %v and %s", secret, url)),
+		secret, &secret, url, &url,
+		[]Secret{secret},
+		map[string]Secret{"a": secret},
+		struct{ S Secret }{secret},
+		struct{ U URL }{url},
+		holder{secret, url},
+		&holder{secret, url}, tree, *tree, tree.Apps["a"].GCM, errors.Join(fmt.Errorf("with %v and %s", secret, url)),
 	} {
 		var shown []string
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {

@@ -38,7 +38,7 @@ func children(section reflect.Value) []child {
 
 // isSection says whether a value has keys of its own.
 func isSection(v reflect.Value) bool {
-	if _, scalar := v.Addr().Interface().(encoding.TextUnmarshaler); scalar {
+	if _, scalar := reflect.TypeAssert[encoding.TextUnmarshaler](v.Addr()); scalar {
 		return false
 	}
 	return v.Kind() == reflect.Struct

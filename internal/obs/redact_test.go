@@ -26,7 +26,12 @@ func (o object) MarshalZerologObject(e *zerolog.Event) { e.Any("value", o.value)
 func arguments(method reflect.Type, value fmt.Stringer) ([]reflect.Value, bool) {
 	wrapped := fmt.Errorf("sending to %v failed: %w", value, fmt.Errorf("%s %+v %#v %q %x", value, value, value, value, value))
 	candidates := []any{
-		value, []fmt.Stringer{value}, wrapped, []error{wrapped, nil, errors.Join(wrapped)}, object{value}, []zerolog.LogObjectMarshaler{object{value}},
+		value,
+		[]fmt.Stringer{value},
+		wrapped,
+		[]error{wrapped, nil, errors.Join(wrapped)},
+		object{value},
+		[]zerolog.LogObjectMarshaler{object{value}},
 		func(e *zerolog.Event) { e.Any("value", value) },
 		func() string { return fmt.Sprintf("%v %s", value, value) },
 	}
@@ -94,7 +99,7 @@ func TestNothingSecretIsLogged(t *testing.T) {
 			if !carries || method.Type.IsVariadic() {
 				continue
 			}
-			e := base.Info()
+			e := base.Info() //nolint:zerologlint // Msg follows below, on what the method returned.
 			result := reflect.ValueOf(e).MethodByName(method.Name).Call(args)
 			if len(result) == 1 && result[0].Type() == event {
 				result[0].Interface().(*zerolog.Event).Msg("")
