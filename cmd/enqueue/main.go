@@ -6,12 +6,9 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 
 	"github.com/volleypush/volley/internal/cli"
 	"github.com/volleypush/volley/internal/cli/enqueue"
-	"github.com/volleypush/volley/internal/provider"
-	"github.com/volleypush/volley/jobs"
 )
 
 func main() { os.Exit(run()) }
@@ -20,6 +17,5 @@ func main() { os.Exit(run()) }
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	program := enqueue.Program{Preview: func(job *jobs.Job) (string, error) { return provider.Preview(job, time.Now()) }}
-	return cli.Report(os.Stderr, "enqueue", program.Run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.LookupEnv))
+	return cli.Report(os.Stderr, "enqueue", enqueue.Run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.LookupEnv))
 }

@@ -15,9 +15,6 @@ import (
 	"github.com/volleypush/volley/sender/gcm"
 )
 
-// ErrCredentials marks faults in credentials: they are the operator's to mend, not the worker's to retry.
-var ErrCredentials = errors.New("credentials")
-
 // openApps reads every app's credentials. All faults come back at once, each named by app; nothing is dialled yet.
 func openApps(c *config.Config, now func() time.Time, log func(string) zerolog.Logger) (*provider.Registry, error) {
 	registry := provider.NewRegistry()
@@ -35,7 +32,7 @@ func openApps(c *config.Config, now func() time.Time, log func(string) zerolog.L
 		}
 	}
 	if len(errs) > 0 {
-		return nil, errors.Join(ErrCredentials, errors.Join(errs...), registry.Close())
+		return nil, errors.Join(marked{errors.Join(errs...), ErrCredentials}, registry.Close())
 	}
 	return registry, nil
 }

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/rs/zerolog"
@@ -26,7 +27,7 @@ func openBroker(ctx context.Context, c *config.Config, log func(string) zerolog.
 			Listen: c.NATS.Listen, StoreDir: c.NATS.StoreDir, SyncAlways: c.NATS.SyncAlways, MaxStore: int64(c.NATS.MaxStore), Logger: log("volley.nats"),
 		})
 		if err != nil {
-			return nil, err
+			return nil, marked{err, ErrBroker}
 		}
 		b.server = server
 		options.InProcess = server
@@ -34,13 +35,17 @@ func openBroker(ctx context.Context, c *config.Config, log func(string) zerolog.
 	conn, err := queue.Connect(ctx, options)
 	if err != nil {
 		b.close()
-		return nil, err
+		return nil, marked{err, ErrBroker}
 	}
 	b.Conn = conn
 	topology := queue.Topology{Replicas: c.Replicas, ResultsRetention: c.Results.Retention, DeadRetention: c.Dead.Retention, AckWait: c.AckWait}
 	if err := conn.EnsureTopology(ctx, topology); err != nil {
 		b.close()
-		return nil, fmt.Errorf("preparing the streams: %w", err)
+		err = fmt.Errorf("preparing the streams: %w", err)
+		if errors.Is(err, queue.ErrUnavailable) {
+			err = marked{err, ErrBroker}
+		}
+		return nil, err
 	}
 	return b, nil
 }

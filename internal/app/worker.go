@@ -41,9 +41,6 @@ type Worker struct {
 	http    *healthServer
 }
 
-// ErrWorkLeft says that deliveries were still being handled when the drain timeout ended; the broker gives them to another worker.
-var ErrWorkLeft = errors.New("work was left when the drain timeout ended; the broker hands it to another worker after the ack wait")
-
 // Start starts a worker: broker, streams, credentials, pulls, in this order. An error leaves nothing running.
 func Start(ctx context.Context, o Options) (*Worker, error) {
 	if o.Log == nil {

@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/alecthomas/kong"
 
 	"github.com/volleypush/volley/internal/cli"
+	"github.com/volleypush/volley/internal/provider"
 	"github.com/volleypush/volley/internal/version"
 	"github.com/volleypush/volley/jobs"
 )
@@ -22,9 +24,10 @@ type Program struct {
 	Preview func(*jobs.Job) (string, error)
 }
 
-// Run runs the command line without a preview of its own; see Program.Run.
+// Run runs the command line; see Program.Run.
 func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, env func(string) (string, bool)) error {
-	return Program{}.Run(ctx, args, stdin, stdout, stderr, env)
+	preview := func(job *jobs.Job) (string, error) { return provider.Preview(job, time.Now()) }
+	return Program{Preview: preview}.Run(ctx, args, stdin, stdout, stderr, env)
 }
 
 // Run parses args (without the program's name) and does what they say. env looks a variable up as os.LookupEnv does.

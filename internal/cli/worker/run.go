@@ -14,9 +14,7 @@ import (
 	"github.com/volleypush/volley/internal/app"
 	"github.com/volleypush/volley/internal/cli"
 	"github.com/volleypush/volley/internal/config"
-	"github.com/volleypush/volley/internal/natsembed"
 	"github.com/volleypush/volley/internal/obs"
-	"github.com/volleypush/volley/internal/queue"
 	"github.com/volleypush/volley/sender/simulator"
 )
 
@@ -138,8 +136,7 @@ func startCode(err error) int {
 	switch {
 	case errors.Is(err, app.ErrCredentials):
 		return cli.ExitConfig
-	case errors.Is(err, queue.ErrUnavailable), errors.Is(err, natsembed.ErrInUse), errors.Is(err, natsembed.ErrLocked),
-		errors.Is(err, natsembed.ErrListen), errors.Is(err, natsembed.ErrStore):
+	case errors.Is(err, app.ErrBroker):
 		return cli.ExitUnavailable
 	}
 	return cli.ExitFailure

@@ -75,7 +75,7 @@ func (versionCommand) Run(s *session) error {
 
 func joined(err error) string {
 	var lines []string
-	for _, line := range strings.Split(err.Error(), "\n") {
+	for line := range strings.SplitSeq(err.Error(), "\n") {
 		lines = append(lines, "  "+line)
 	}
 	return strings.Join(lines, "\n")
