@@ -149,7 +149,7 @@ func (p *pool) serve() {
 		}
 		return dead
 	})
-	if stillborn && len(p.conns) == 0 {
+	if live, _ := p.live(); stillborn && live == 0 {
 		p.fail(errStillborn) // or it would be dialled again and again
 	}
 	for len(p.waiting) > 0 {
@@ -193,11 +193,22 @@ func (p *pool) limit(c *conn) int {
 
 // mayDial: one attempt at a time, never while a new connection has yet to prove itself, never beyond the setting.
 func (p *pool) mayDial() bool {
-	if p.dialing || len(p.conns) >= p.config.Connections {
+	live, cold := p.live()
+	if p.dialing || cold || live >= p.config.Connections {
 		return false
 	}
-	cold := slices.ContainsFunc(p.conns, func(c *conn) bool { return !c.warm && !c.retired })
-	return !cold && (len(p.conns) == 0 || !p.config.Now().Before(p.pauseUntil))
+	return live == 0 || !p.config.Now().Before(p.pauseUntil)
+}
+
+// live counts the connections in use; cold says that one of them has yet to answer.
+func (p *pool) live() (n int, cold bool) {
+	for _, c := range p.conns {
+		if !c.retired {
+			n++
+			cold = cold || !c.warm
+		}
+	}
+	return n, cold
 }
 
 // dial adds a connection. If it fails and there is no other, it fails whoever waits: they would only wait for the next failure.
@@ -209,6 +220,7 @@ func (p *pool) dial(life context.Context, end chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.dialing = false
+	live, _ := p.live()
 	switch {
 	case life.Err() != nil:
 		if err == nil {
@@ -216,7 +228,7 @@ func (p *pool) dial(life context.Context, end chan struct{}) {
 		}
 	case err == nil:
 		p.conns = append(p.conns, &conn{http: made})
-	case len(p.conns) == 0:
+	case live == 0:
 		p.fail(err)
 	default:
 		p.pauseUntil = p.config.Now().Add(dialPause)
