@@ -14,9 +14,38 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// The mounted configuration makes a cluster: three servers of the same version start from it, here with ports and routes on
-// loopback, and a stream with three replicas takes a message.
+// The mounted configuration makes a cluster: a stream with three replicas takes a message.
 func TestNodesFormACluster(t *testing.T) {
+	servers := startCluster(t)
+	conn, err := nats.Connect(servers[0].ClientURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	js, err := jetstream.New(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	defer cancel()
+	if err := untilNil(ctx, func(ctx context.Context) error {
+		_, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: "TEST", Subjects: []string{"test"}, Replicas: len(nodes), Storage: jetstream.FileStorage})
+		return err
+	}); err != nil {
+		t.Fatalf("a stream with %d replicas: %v", len(nodes), err)
+	}
+	if err := untilNil(ctx, func(ctx context.Context) error {
+		_, err := js.Publish(ctx, "test", []byte("hello"), jetstream.WithExpectLastSequencePerSubject(0))
+		return err
+	}); err != nil {
+		t.Fatalf("publishing to it: %v", err)
+	}
+}
+
+// startCluster starts three servers of the same version as in the containers from the mounted configuration, with ports
+// and routes on loopback.
+func startCluster(t *testing.T) []*server.Server {
+	t.Helper()
 	routes := loopbackRoutes(t)
 	var servers []*server.Server
 	for i, name := range nodes {
@@ -45,30 +74,7 @@ func TestNodesFormACluster(t *testing.T) {
 			t.Fatalf("%s does not accept connections", node.Name())
 		}
 	}
-
-	conn, err := nats.Connect(servers[0].ClientURL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	js, err := jetstream.New(conn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
-	defer cancel()
-	if err := untilNil(ctx, func(ctx context.Context) error {
-		_, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: "TEST", Subjects: []string{"test"}, Replicas: len(nodes), Storage: jetstream.FileStorage})
-		return err
-	}); err != nil {
-		t.Fatalf("a stream with %d replicas: %v", len(nodes), err)
-	}
-	if err := untilNil(ctx, func(ctx context.Context) error {
-		_, err := js.Publish(ctx, "test", []byte("hello"), jetstream.WithExpectLastSequencePerSubject(0))
-		return err
-	}); err != nil {
-		t.Fatalf("publishing to it: %v", err)
-	}
+	return servers
 }
 
 // checkNode compares what the file says with what docker-compose.yml relies on.
