@@ -171,6 +171,16 @@ func TestFoldManySegments(t *testing.T) {
 	}
 }
 
+func TestFoldErrorsInTheOrderInWhichTheyBecameKnown(t *testing.T) {
+	late, early := eventOf(jobs.APNS, 0, 2, 0, 2, 1), eventOf(jobs.APNS, 1, 2, 0, 2, 0)
+	late.At = early.At.Add(time.Second)
+	late.Failures, early.Failures = []Failure{badToken(1)}, []Failure{badToken(2), badToken(3)}
+	r := mustFold(t, jobOf(jobs.APNS, numbered(4)...), late, early).APNS
+	if diff := cmp.Diff([]string{"t2", "t3", "t1"}, r.Failures); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestFoldMissingEvents(t *testing.T) {
 	job := jobOf(jobs.APNS, numbered(6)...)
 	s0, s1, s2 := eventOf(jobs.APNS, 0, 3, 0, 2, 2), eventOf(jobs.APNS, 1, 3, 0, 2, 1), eventOf(jobs.APNS, 2, 3, 0, 2, 1)

@@ -108,12 +108,12 @@ func TestUnreadableFile(t *testing.T) {
 // Wherever the file breaks, the lines that the error shows have no secret in them.
 func TestSnippetsShowNoSecret(t *testing.T) {
 	const secret = "hunter2"
-	whole := "nats:\n  url: nats://user:hunter2@host\napps:\n  a:\n    apns:\n      topic: com.example\n      certificate_password: hunter2\n" +
+	whole := "nats:\n  url: nats://user:hunter2@host\napps:\n  a:\n    apns:\n      topic: com.example # hunter2\n      certificate_password: hunter2\n" +
 		"      \"certificate_password\": \"hunter2\"\n      certificate-password: hunter2 # hunter2\n      # api_key hunter2\n      key_id: >\n        hunter2\n" +
 		"    gcm: {api_key: hunter2, apikey: hunter2}\n    other: [hunter2,\n      hunter2]\n    topic: \"hunter2\n      hunter2\"\n    x: &hunter2 a: hunter2\n"
 	lines := strings.SplitAfter(whole, "\n")
 	for i := range lines {
-		for _, broken := range []string{"bad_key: hunter2\n", "  'open hunter2\n", "\tx: hunter2\n", "a: b: hunter2\n", "api_key: abc: hunter2\n", "hunter2: [\n"[7:], "max_segments: {hunter2}\n"} {
+		for _, broken := range []string{"bad_key: hunter2\n", "  'open hunter2\n", "\tx: hunter2\n", "a: b: hunter2\n", "api_key: abc: hunter2\n", "http: b: hunter2\n", "hunter2: [\n"[7:], "max_segments: {hunter2}\n"} {
 			text := strings.Join(lines[:i], "") + broken + strings.Join(lines[i:], "")
 			got := loadError(t, text)
 			if got == "" {
