@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -320,5 +321,56 @@ func TestScheduledJobWaitsWholeOnPushWork(t *testing.T) {
 	}
 	if e := w.event(t, "push.results.apns.default.later.0.0"); e.Sent != 2 {
 		t.Errorf("%+v", e)
+	}
+}
+
+func TestOldCopyOfASegmentIsHistory(t *testing.T) {
+	w := newWorld()
+	core := w.core()
+	core.Handle(t.Context(), job(7, 2500, `,"id":"big"`))
+	w.newer = true
+	if core.Handle(t.Context(), w.take(t, "apns.default.normal.big.1.0")) != Ack {
+		t.Error("not acknowledged")
+	}
+	if len(w.app.sent) != 0 {
+		t.Errorf("%d sent", len(w.app.sent))
+	}
+}
+
+// A worker with other limits that repeats a split follows the plan it finds.
+func TestSplitFollowsTheStoredPlan(t *testing.T) {
+	w := newWorld()
+	first := w.core()
+	w.fail["put"] = 1
+	d := job(7, 2500, `,"id":"big"`)
+	if first.Handle(t.Context(), d) != Leave {
+		t.Fatal("acknowledged")
+	}
+	second := w.core()
+	second.MaxPayload = 256 << 10 // would make more segments
+	if second.Handle(t.Context(), d) != Ack {
+		t.Fatal("not acknowledged")
+	}
+	if n := len(w.puts); n != 3 {
+		t.Errorf("%d segments, the plan has 3", n)
+	}
+	for tail, p := range w.puts {
+		if p.seg.Segments != 3 {
+			t.Errorf("%s says there are %d", tail, p.seg.Segments)
+		}
+	}
+}
+
+// A stop ends the waiting for a place to send from; nothing has begun then.
+func TestStopBeforeTheFirstByteGivesBack(t *testing.T) {
+	w := newWorld()
+	core := w.core()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if got := core.Handle(ctx, job(7, 3, "")); got != GiveBack {
+		t.Errorf("disposition %d, want GiveBack", got)
+	}
+	if len(w.app.sent) != 0 {
+		t.Errorf("%d sent", len(w.app.sent))
 	}
 }

@@ -26,6 +26,8 @@ type world struct {
 	totals map[string]results.Totals
 	dead   []Letter
 	now    time.Time
+	// newer says that a newer copy of every work message waits.
+	newer bool
 	// fail makes the named step answer an error once for each count.
 	fail map[string]int
 	app  *scriptedApp
@@ -103,7 +105,7 @@ func (w *world) Put(_ context.Context, seg *jobs.Segment, due time.Time, after u
 func (w *world) Newer(_ context.Context, subject string, _ uint64) (bool, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return false, w.step("newer", subject)
+	return w.newer, w.step("newer", subject)
 }
 
 func (w *world) Plan(_ context.Context, p jobs.Platform, app, job string, plan Plan) (Plan, error) {
