@@ -10,10 +10,10 @@ export TOOLS ?= $(CURDIR)/.cache
 RACE = ./internal/... ./sender/... $(if $(wildcard integration/*.go),./integration/...)
 
 .DEFAULT_GOAL := help
-.PHONY: help build test vet race lint fmt fuzz bench demo nodeclient compose-test ci clean
+.PHONY: help build test vet race lint fix fmt fuzz bench demo nodeclient nested lines ci clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## static bin/worker and bin/enqueue, what the Dockerfile copies
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o bin/ ./cmd/worker ./cmd/enqueue
@@ -29,6 +29,9 @@ race: ## tests under the race detector (needs a C compiler)
 
 lint: ## golangci-lint at its pinned version (.ci/lint); the first run installs it
 	bash .ci/lint
+
+fix: ## lint, and apply what the linters offer to mend
+	bash .ci/lint fix
 
 fmt: ## gofumpt and import order
 	bash .ci/lint fmt
@@ -50,8 +53,11 @@ demo: ## a campaign through the real system against simulators, with its books c
 nodeclient: ## a job published from Node and its event (needs node and npm)
 	bash .ci/nodeclient
 
-compose-test: ## what docker-compose.yml says, without an engine
-	cd integration/compose && $(GO) test -count=1 ./...
+nested: ## the modules of their own: docker-compose.yml without an engine, the commands of the README
+	@set -e; for module in integration/*/go.mod; do (cd "$$(dirname "$$module")" && $(GO) test -count=1 ./...); done
+
+lines: ## deletes each line of CONTRIBUTING's table in a copy and demands that its test goes red
+	$(GO) run ./.ci/lines
 
 ci: ## everything a change must pass
 	bash .ci/run
