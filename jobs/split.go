@@ -24,10 +24,24 @@ func FitsOne(j *Job, maxPayload int) bool {
 func fitting(ids []Token, maxPayload int) int {
 	room := maxPayload - EventReserve
 	for n, id := range ids {
-		room -= 2*id.Len() + EventPerRecipient
+		room -= 2*id.written() + EventPerRecipient
 		if n == MaxSegmentRecipients || n > 0 && room < 0 {
 			return n
 		}
 	}
 	return len(ids)
+}
+
+// written is how many bytes the token takes in JSON: a hostile id of control characters takes six times its length.
+func (t Token) written() int {
+	n := len(t.text)
+	for i := range len(t.text) {
+		switch c := t.text[i]; {
+		case c < ' ' || c == 0x7f:
+			n += 5
+		case c == '"' || c == '\\':
+			n++
+		}
+	}
+	return n
 }

@@ -112,3 +112,23 @@ func manyIDs(n int) []byte {
 	b.WriteString(`]}`)
 	return []byte(b.String())
 }
+
+// An id that is written longer than it is counts with what it takes in the event.
+func TestSplitCountsWhatAnIDTakesInJSON(t *testing.T) {
+	for text, want := range map[string]int{"abc": 3, "\x01\x02": 12, `a"b\c`: 7, "é": 2, "": 0} {
+		if got := NewToken(text).written(); got != want {
+			t.Errorf("%q takes %d bytes, want %d", text, got, want)
+		}
+	}
+	plain, hostile := make([]Token, 1000), make([]Token, 1000)
+	for i := range plain {
+		plain[i], hostile[i] = NewToken(strings.Repeat("a", 200)), NewToken(strings.Repeat("\x01", 200))
+	}
+	const maxPayload = 1 << 20
+	if got := len(Split(plain, maxPayload)) - 1; got != 1 {
+		t.Errorf("%d segments of plain ids", got)
+	}
+	if got := len(Split(hostile, maxPayload)) - 1; got != 4 { // 1,000 × (2×1,200+400) in portions of 896 KiB
+		t.Errorf("%d segments of hostile ids", got)
+	}
+}

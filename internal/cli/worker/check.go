@@ -27,7 +27,7 @@ func (r *checkCommand) Run(s *session) error {
 		return &cli.ExitError{Code: cli.ExitConfig, Err: errNoApps}
 	}
 	if err := c.Validate(); err != nil {
-		return &cli.ExitError{Code: cli.ExitConfig, Err: fmt.Errorf("the configuration has faults:\n%s", joined(err))}
+		return exit(cli.ExitConfig, err)
 	}
 	if err := app.Check(c, s.Out); err != nil {
 		return exit(cli.ExitConfig, err)

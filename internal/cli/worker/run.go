@@ -53,6 +53,13 @@ func (f *settings) load(t Terminal) (*config.Config, error) {
 	set(&c.DrainTimeout, f.DrainTimeout)
 	set(&c.Log.Level, f.LogLevel)
 	set(&c.Log.Format, f.LogFormat)
+	if t.Environ != nil {
+		for _, name := range c.UnknownVariables(t.Environ()) {
+			if name != controlVariable {
+				_, _ = fmt.Fprintf(t.Err, "worker: the environment variable %s sets nothing: it is misspelt, or its app is not in the file\n", name)
+			}
+		}
+	}
 	return c, nil
 }
 
@@ -100,7 +107,7 @@ func (r *runCommand) Run(s *session) error {
 		return &cli.ExitError{Code: cli.ExitConfig, Err: errNoApps}
 	}
 	if err := c.Validate(); err != nil {
-		return &cli.ExitError{Code: cli.ExitConfig, Err: fmt.Errorf("the configuration has faults:\n%s", joined(err))}
+		return exit(cli.ExitConfig, err)
 	}
 	logs, err := obs.New(c.Log, s.Err)
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/alecthomas/kong"
 
@@ -19,6 +18,8 @@ type Terminal struct {
 	Out, Err io.Writer
 	// Env looks up an environment variable, like os.LookupEnv.
 	Env func(string) (string, bool)
+	// Environ lists the whole environment, like os.Environ, to find misspelt variables; nil for nobody looks.
+	Environ func() []string
 }
 
 // grammar is the whole command line.
@@ -32,13 +33,26 @@ type grammar struct {
 
 const description = `Volley takes push jobs from NATS JetStream, sends them to Apple (APNs) and Google (FCM/GCM), and publishes what became of every recipient on push.results.
 
-Try it:          worker demo
-Without NATS:    worker --config volley.yaml            (a server runs inside)
-With NATS:       worker --config volley.yaml --nats-url nats://127.0.0.1:4222
-Without Apple:   worker --simulate
+Try it:
+
+  worker demo                                        a whole system in one process
+  worker --simulate                                  a worker with simulated providers
+  worker --config volley.yaml                        a NATS server runs inside
+  worker --config volley.yaml --nats-url nats://127.0.0.1:4222
 
 Settings come from flags, then the environment (VOLLEY_…, NATS_URL, NATS_CREDS, GOOGLE_APPLICATION_CREDENTIALS), then the file, then defaults.
-Exit codes: 0 ok, 1 runtime fault, 2 usage, 69 broker unavailable, 70 work left at drain, 78 configuration.`
+
+Exit codes:
+
+  0   ok
+  1   runtime fault
+  2   usage
+  69  no broker: NATS can't be reached, or the server inside can't start
+  70  work was left when the drain timeout ended
+  78  configuration or credentials`
+
+// controlVariable is the one VOLLEY_ variable that belongs to a flag and not to the configuration.
+const controlVariable = "VOLLEY_CONTROL"
 
 // Run parses args and runs the command. The error carries its exit code; see cli.Code.
 func Run(ctx context.Context, args []string, t Terminal) error {
@@ -71,14 +85,6 @@ type versionCommand struct{}
 func (versionCommand) Run(s *session) error {
 	_, err := fmt.Fprintln(s.Out, "volley", version.String())
 	return err
-}
-
-func joined(err error) string {
-	var lines []string
-	for line := range strings.SplitSeq(err.Error(), "\n") {
-		lines = append(lines, "  "+line)
-	}
-	return strings.Join(lines, "\n")
 }
 
 func exit(code int, err error) error {
