@@ -35,6 +35,7 @@ func TestConnectFaults(t *testing.T) {
 
 // TestSyncAlways is the one test with the worker's own setting: every write on the disk before it is acknowledged.
 func TestSyncAlways(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := startServer(t, natsembed.Options{StoreDir: dir, SyncAlways: true})
 	c := connect(t, s)
@@ -56,6 +57,7 @@ func TestSyncAlways(t *testing.T) {
 }
 
 func TestClock(t *testing.T) {
+	t.Parallel()
 	s, _ := broker(t)
 	wrong := func() time.Time { return time.Now().Add(-time.Hour) }
 	c := connectWith(t, Options{InProcess: s, Now: wrong})
@@ -76,6 +78,7 @@ func TestClock(t *testing.T) {
 }
 
 func TestEmbeddedLimitIsTold(t *testing.T) {
+	t.Parallel()
 	s := startServer(t, natsembed.Options{MaxStore: 150 << 20})
 	fits := Topology{JobsSize: 10 << 20, ResultsSize: 10 << 20, DeadSize: 10 << 20, StatusSize: 10 << 20, StoreLimit: s.StoreLimit()}
 	// 80 % of 150 MiB are 120 MiB; the two small buckets have 80 of them.

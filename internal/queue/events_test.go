@@ -15,6 +15,7 @@ import (
 )
 
 func TestCommitAndFind(t *testing.T) {
+	t.Parallel()
 	s, c := broker(t)
 	nc := rawConn(t, s)
 	core, err := nc.SubscribeSync("push.results")
@@ -55,6 +56,7 @@ func TestCommitAndFind(t *testing.T) {
 
 // TestCommitRace: two workers with the same segment; one event is stored and both get to know the same one.
 func TestCommitRace(t *testing.T) {
+	t.Parallel()
 	s, c := broker(t)
 	workers := []*Conn{c, connect(t, s)}
 	const keys = 100
@@ -96,6 +98,7 @@ func TestCommitExpectsNothingBefore(t *testing.T) {
 }
 
 func TestCommitUnknown(t *testing.T) {
+	t.Parallel()
 	s, c := broker(t)
 	event := eventOf(segment(t, "one", 1), "w-1")
 	// A refusal that says "there is one" where none can be found is not believed in either direction.
@@ -112,6 +115,7 @@ func TestCommitUnknown(t *testing.T) {
 }
 
 func TestCommitFull(t *testing.T) {
+	t.Parallel()
 	c := connect(t, startServer(t, natsembed.Options{}))
 	tiny := small
 	tiny.ResultsSize = 2000
@@ -130,6 +134,7 @@ func TestCommitFull(t *testing.T) {
 }
 
 func TestFindNewer(t *testing.T) {
+	t.Parallel()
 	s, c := broker(t)
 	event := eventOf(segment(t, "one", 1), "w")
 	if err := rawConn(t, s).Publish(event.Subject(), []byte(`{"v":99,"kind":"something"}`)); err != nil {

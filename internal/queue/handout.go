@@ -80,7 +80,6 @@ func (p *pull) giveBack(reply string) {
 
 // leave ends a pull: what is on its way is awaited, what was not handed out is given back, what runs is waited for.
 func (p *pull) leave(work context.Context) {
-	p.release() // so that what still comes is not handed out
 	if p.line != nil {
 		timer := time.NewTimer(drainWait)
 		defer timer.Stop()

@@ -13,6 +13,7 @@ import (
 )
 
 func TestPublishJob(t *testing.T) {
+	t.Parallel()
 	s, c := broker(t)
 	first, err := c.PublishJob(t.Context(), jobs.APNS, jobs.LaneHigh, "default", "promo", []byte(`{}`))
 	if err != nil || first.Sequence == 0 || first.Duplicate {
@@ -39,6 +40,7 @@ func TestPublishJob(t *testing.T) {
 }
 
 func TestPublishJobSizes(t *testing.T) {
+	t.Parallel()
 	_, c := broker(t)
 	limit := c.MaxPayload() - jobs.JobReserve
 	if _, err := c.PublishJob(t.Context(), jobs.APNS, jobs.LaneNormal, "default", "", bytes.Repeat([]byte("x"), limit)); err != nil {
@@ -53,6 +55,7 @@ func TestPublishJobSizes(t *testing.T) {
 }
 
 func TestPublishJobFull(t *testing.T) {
+	t.Parallel()
 	c := connect(t, startServer(t, natsembed.Options{}))
 	_, err := c.PublishJob(t.Context(), jobs.APNS, jobs.LaneNormal, "default", "j", []byte(`{}`))
 	if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "start a worker") {

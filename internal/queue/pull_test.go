@@ -99,6 +99,7 @@ func (s *seen) len() int {
 }
 
 func TestPullHandlesAllOnce(t *testing.T) {
+	t.Parallel()
 	_, c := broker(t)
 	const n, slots = 500, 8
 	publishJobs(t, c, n/2)
@@ -139,6 +140,7 @@ func TestPullHandlesAllOnce(t *testing.T) {
 }
 
 func TestTwoPullersShare(t *testing.T) {
+	t.Parallel()
 	s, c := broker(t)
 	var all seen
 	var both sync.WaitGroup // each has one at the same time

@@ -24,6 +24,7 @@ func commit(t *testing.T, c *Conn, e *results.Event) {
 }
 
 func TestResults(t *testing.T) {
+	t.Parallel()
 	s, c := broker(t)
 	if err := c.Results(t.Context(), Query{}, func(*results.Event) error { return errors.New("nothing is there") }); err != nil {
 		t.Fatal(err)
@@ -80,6 +81,7 @@ func TestResults(t *testing.T) {
 }
 
 func TestResultsFollow(t *testing.T) {
+	t.Parallel()
 	_, c := broker(t)
 	commit(t, c, eventOf(segment(t, "old", 1), "w"))
 	ctx, stop := context.WithCancel(t.Context())
@@ -101,6 +103,7 @@ func TestResultsFollow(t *testing.T) {
 }
 
 func TestResultsWithoutStream(t *testing.T) {
+	t.Parallel()
 	c := connect(t, startServer(t, natsembed.Options{}))
 	if err := c.Results(t.Context(), Query{}, nil); !errors.Is(err, ErrUnavailable) {
 		t.Error(err)
@@ -123,6 +126,7 @@ func letter(t *testing.T, id, app string) pipeline.Letter {
 }
 
 func TestBury(t *testing.T) {
+	t.Parallel()
 	s, c := broker(t)
 	mine := letter(t, "one", "_")
 	for range 2 { // again: the acknowledgement was lost

@@ -34,6 +34,7 @@ func settles(i, n int) *results.Event {
 }
 
 func TestPlanIsCreatedOnce(t *testing.T) {
+	t.Parallel()
 	s, c := broker(t)
 	workers := []*Conn{c, connect(t, s)}
 	got := make([]pipeline.Plan, len(workers))
@@ -65,6 +66,7 @@ func TestPlanIsCreatedOnce(t *testing.T) {
 
 // TestSettleRace: every segment is settled twice, by two workers at once, and counts once.
 func TestSettleRace(t *testing.T) {
+	t.Parallel()
 	s, c := broker(t)
 	workers := []*Conn{c, connect(t, s)}
 	const n = 20
@@ -98,6 +100,7 @@ func TestSettleRace(t *testing.T) {
 }
 
 func TestSettleWithoutPlan(t *testing.T) {
+	t.Parallel()
 	_, c := broker(t)
 	if progress, err := c.Settle(t.Context(), settles(1, 3)); err != nil || progress.Settled != 1 || progress.Segments != 3 {
 		t.Fatalf("%+v, %v", progress, err)
@@ -123,6 +126,7 @@ func TestSettleWithoutPlan(t *testing.T) {
 }
 
 func TestSettleFaults(t *testing.T) {
+	t.Parallel()
 	s, c := broker(t)
 	if _, err := c.Plan(t.Context(), jobs.APNS, "my_app", "Job_1-x", planOf(2, "f")); err != nil {
 		t.Fatal(err)

@@ -17,6 +17,7 @@ import (
 )
 
 func TestTopology(t *testing.T) {
+	t.Parallel()
 	_, c := broker(t)
 	streams := make(map[string]jetstream.StreamConfig)
 	for info := range c.js.ListStreams(t.Context()).Info() {
@@ -69,6 +70,7 @@ func checkDurable(t *testing.T, c *Conn, stream, durable, filter string) {
 }
 
 func TestTopologyIsRepeatableAndRaceFree(t *testing.T) {
+	t.Parallel()
 	s := startServer(t, natsembed.Options{})
 	var log logged
 	var all sync.WaitGroup
@@ -83,6 +85,7 @@ func TestTopologyIsRepeatableAndRaceFree(t *testing.T) {
 }
 
 func TestTopologyChangesWhatIsAskedForOnly(t *testing.T) {
+	t.Parallel()
 	s, c := broker(t)
 	if err := c.EnsureTopology(t.Context(), Topology{ResultsRetention: time.Hour, AckWait: 2 * time.Second, DeadRetention: time.Minute}); err != nil {
 		t.Fatal(err)
@@ -104,6 +107,7 @@ func TestTopologyChangesWhatIsAskedForOnly(t *testing.T) {
 }
 
 func TestTopologyLeavesNewerAlone(t *testing.T) {
+	t.Parallel()
 	s, c := broker(t)
 	info, _ := c.streamInfo(t.Context(), jobs.StreamDead)
 	newer := info.Config
@@ -124,6 +128,7 @@ func TestTopologyLeavesNewerAlone(t *testing.T) {
 }
 
 func TestTopologyUpdatesOlder(t *testing.T) {
+	t.Parallel()
 	s := startServer(t, natsembed.Options{})
 	c := connect(t, s)
 	if _, err := c.js.CreateStream(t.Context(), jetstream.StreamConfig{
@@ -141,6 +146,7 @@ func TestTopologyUpdatesOlder(t *testing.T) {
 }
 
 func TestTopologyFaults(t *testing.T) {
+	t.Parallel()
 	foreign := jetstream.StreamConfig{Name: "SOMEBODY", Subjects: []string{"push.work.apns.*"}}
 	limits := jetstream.StreamConfig{Name: jobs.StreamJobs, Subjects: []string{"push.apns"}}
 	rival := jetstream.StreamConfig{Name: jobs.StreamJobs, Subjects: []string{"push.apns"}, Retention: jetstream.WorkQueuePolicy}
@@ -165,6 +171,7 @@ func TestTopologyFaults(t *testing.T) {
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			conn := connect(t, startServer(t, natsembed.Options{}))
 			for _, config := range c.before {
 				if _, err := conn.js.CreateStream(t.Context(), config); err != nil {

@@ -74,6 +74,7 @@ func TestServerRestart(t *testing.T) {
 
 // TestOlderThanConnection: a broker that was killed hands a message out as a first delivery again.
 func TestOlderThanConnection(t *testing.T) {
+	t.Parallel()
 	_, c := broker(t)
 	publishJobs(t, c, 3)
 	if err := c.refreshMark(t.Context(), jobs.StreamJobs, false); err != nil {
@@ -97,9 +98,17 @@ func TestOlderThanConnection(t *testing.T) {
 	if err := c.refreshMark(t.Context(), jobs.StreamJobs, true); err != nil || !c.suspicious(jobs.StreamJobs, 4, 1) {
 		t.Errorf("and again after trouble: %v", err)
 	}
+	c.marks.known[jobs.StreamJobs] = mark{epoch: c.epoch() + 1, last: 4}
+	if !c.suspicious(jobs.StreamJobs, 5, 1) {
+		t.Error("a mark of another connection says nothing")
+	}
+	if err := c.refreshMark(t.Context(), jobs.StreamJobs, false); err != nil || c.suspicious(jobs.StreamJobs, 5, 1) {
+		t.Errorf("and is replaced: %v", err)
+	}
 }
 
 func TestDurableDeletedWhilePulling(t *testing.T) {
+	t.Parallel()
 	s, _ := broker(t)
 	var log logged
 	c := connectWith(t, Options{InProcess: s, Logger: log.logger()})
@@ -191,6 +200,7 @@ func TestPausedDurableHoldsNoSlots(t *testing.T) {
 }
 
 func TestPullIncomplete(t *testing.T) {
+	t.Parallel()
 	_, c := broker(t)
 	if err := c.Pull(t.Context(), Puller{Stream: jobs.StreamJobs, Durable: durable}); err == nil {
 		t.Error("a pull without handler and slots")
@@ -218,8 +228,22 @@ func TestLease(t *testing.T) {
 	}
 }
 
+// TestLeaseBeginsWithThePull: the broker may have handed the delivery over right after it was asked, and we were stopped since.
+func TestLeaseBeginsWithThePull(t *testing.T) {
+	t.Parallel()
+	_, c := broker(t)
+	p := &pull{Puller: Puller{Slots: NewSlots(1)}, conn: c, ackWait: time.Minute}
+	asked := time.Now().Add(-time.Hour)
+	reply := "$JS.ACK.PUSH_JOBS.intake-apns-normal.1.7.7.1700000000000000000.0"
+	p.receive(t.Context(), arrival{&line{pull: p, since: asked}, &nats.Msg{Reply: reply, Sub: &nats.Subscription{}}})
+	if len(p.waiting) != 1 || !p.waiting[0].lease.last.Load().Equal(asked) || p.waiting[0].meta.Sequence.Stream != 7 {
+		t.Errorf("%+v", p.waiting)
+	}
+}
+
 // TestHeartbeatRenewsInTimeOnly: a lease that was over when the heartbeat was confirmed stays over.
 func TestHeartbeatRenewsInTimeOnly(t *testing.T) {
+	t.Parallel()
 	_, c := broker(t)
 	var now atomic.Pointer[time.Time]
 	set := func(at time.Time) { now.Store(&at) }

@@ -36,6 +36,7 @@ func refused(t *testing.T, c *Conn, seg *jobs.Segment, due time.Time, after uint
 }
 
 func TestOneLiveCopy(t *testing.T) {
+	t.Parallel()
 	_, c := broker(t)
 	seg := segment(t, "one", 2)
 	first := put(t, c, seg, time.Time{}, 0)
@@ -67,6 +68,7 @@ func TestOneLiveCopy(t *testing.T) {
 }
 
 func TestPutRace(t *testing.T) {
+	t.Parallel()
 	s, c := broker(t)
 	workers := []*Conn{c, connect(t, s)}
 	const keys = 50
@@ -157,6 +159,7 @@ func TestWorkMsg(t *testing.T) {
 }
 
 func TestWorkFaults(t *testing.T) {
+	t.Parallel()
 	s, c := broker(t)
 	if newer, err := c.Newer(t.Context(), "push.work.apns.default.normal.gone.0.0", 5); newer || err != nil {
 		t.Errorf("a copy that is gone: %v, %v", newer, err)
