@@ -92,6 +92,12 @@ func (s *seen) add(d pipeline.Delivery) int {
 	return s.times[d.Sequence]
 }
 
+// ack is a handler that counts and acknowledges.
+func (s *seen) ack(_ context.Context, d pipeline.Delivery) pipeline.Disposition {
+	s.add(d)
+	return pipeline.Ack
+}
+
 func (s *seen) len() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
