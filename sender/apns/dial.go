@@ -22,6 +22,9 @@ type dialError struct {
 func (e *dialError) Error() string { return e.cause.Error() }
 func (e *dialError) Unwrap() error { return e.cause }
 
+// dialFunc opens the TCP connection.
+type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
+
 // target is where to connect to.
 type target struct{ host, address string }
 
@@ -40,7 +43,7 @@ func parseEndpoint(endpoint string) (target, error) {
 
 // dialTLS opens a TLS connection that speaks HTTP/2, to a name that is looked up anew each time (Apple spreads its load by
 // DNS), and puts the wire below what will use it. The server is always verified.
-func dialTLS(ctx context.Context, to target, config *tls.Config, dial func(context.Context, string, string) (net.Conn, error)) (*wire, error) {
+func dialTLS(ctx context.Context, to target, config *tls.Config, dial dialFunc, changed func()) (*wire, error) {
 	raw, err := dial(ctx, "tcp", to.address)
 	if err != nil {
 		return nil, &dialError{Reason(ConnectionFailed), fmt.Errorf("no connection to %s: %w; check the network and the endpoint", to.address, err)}
@@ -54,7 +57,7 @@ func dialTLS(ctx context.Context, to target, config *tls.Config, dial func(conte
 		_ = raw.Close()
 		return nil, &dialError{Reason(ConnectionFailed), fmt.Errorf("%s does not speak HTTP/2; check the endpoint", to.address)}
 	}
-	return newWire(conn, raw), nil
+	return newWire(conn, raw, changed), nil
 }
 
 func handshakeError(to target, err error) error {
@@ -68,10 +71,12 @@ func handshakeError(to target, err error) error {
 		}
 		return &dialError{Reason(ServerNotTrusted), fmt.Errorf("%s is not trusted: %w; %s", to.address, err, remedy)}
 	case isCertificateAlert(err):
-		return &dialError{Reason(CertificateRefused), fmt.Errorf("%s refused our certificate: %w; check that it is valid and of this environment", to.address, err)}
+		return &dialError{Reason(CertificateRefused), errors.New(to.address + refusedRemedy)}
 	}
 	return &dialError{Reason(ConnectionFailed), fmt.Errorf("no TLS connection to %s: %w; check the network and the endpoint", to.address, err)}
 }
+
+const refusedRemedy = " refused our certificate; check that it is valid, not revoked, and of this environment"
 
 // isCertificateAlert says whether the peer ended TLS because of our certificate. With TLS 1.3 that is known only when the
 // first answer is read, long after the handshake seemed done. crypto/tls keeps the alert's type to itself; its texts are

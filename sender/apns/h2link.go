@@ -18,13 +18,18 @@ import (
 	"github.com/volleypush/volley/sender"
 )
 
-// h2link is a link over net/http: one http.ClientConn, which never dials, never resends and never queues. Each flight has a
-// goroutine while it is in the air; there are never more of them than the provider allows streams.
+// h2link is a link over net/http: one http.ClientConn, which never dials and never resends. Each flight has a goroutine
+// while it is in the air; there are never more of them than the provider allows streams.
+//
+// Streams are counted here and not by ClientConn's Reserve and state hook: the hook can miss a stream that ends while it
+// runs (one that ends and one that begins cancel each other out in what it compares), and a wake-up lost is a call that
+// hangs. What ClientConn still counts, a stream just ended or just reset, delays RoundTrip for that moment.
 type h2link struct {
 	conn   *http.ClientConn
 	wire   *wire
 	host   string
-	flying sync.WaitGroup
+	flying atomic.Int64
+	wg     sync.WaitGroup
 }
 
 // Health of a connection: a PING after this much silence, and the end if nothing comes back. Apple allows a PING an hour
@@ -41,9 +46,9 @@ const (
 )
 
 // dialH2 returns a dialer of h2links.
-func dialH2(to target, config *tls.Config, dial func(context.Context, string, string) (net.Conn, error)) dialer {
+func dialH2(to target, config *tls.Config, dial dialFunc) dialer {
 	return func(ctx context.Context, changed func()) (link, error) {
-		w, err := dialTLS(ctx, to, config, dial)
+		w, err := dialTLS(ctx, to, config, dial, changed)
 		if err != nil {
 			return nil, err
 		}
@@ -63,28 +68,49 @@ func dialH2(to target, config *tls.Config, dial func(context.Context, string, st
 			return nil, &dialError{Reason(ConnectionFailed), err}
 		}
 		l := &h2link{conn: conn, wire: w, host: to.host}
-		w.onGoAway = changed
-		conn.SetStateHook(func(*http.ClientConn) { changed() })
+		if err := l.settle(ctx, to); err != nil {
+			l.close()
+			return nil, err
+		}
 		return l, nil
 	}
+}
+
+// settle waits until the provider has said how many streams it allows. That is also when a certificate is known to be
+// taken: with TLS 1.3 a refusal comes after our side of the handshake is done.
+func (l *h2link) settle(ctx context.Context, to target) error {
+	select {
+	case <-l.wire.ready:
+	case <-ctx.Done():
+	}
+	switch {
+	case l.wire.settled.Load() || l.wire.leave() != nil:
+		return nil
+	case l.wire.alert.Load():
+		return &dialError{Reason(CertificateRefused), errors.New(to.address + refusedRemedy)}
+	}
+	return &dialError{Reason(ConnectionFailed), errors.New(to.address + " does not answer in HTTP/2; check the endpoint")}
 }
 
 func (l *h2link) free() int {
 	if l.ended() != nil {
 		return 0
 	}
-	return l.conn.Available()
+	return max(0, int(int64(l.wire.limit.Load())-l.flying.Load()))
 }
 
 func (l *h2link) start(batch []*flight) int {
-	for i, f := range batch {
-		if l.ended() != nil || l.conn.Reserve() != nil {
-			return i
-		}
+	n := min(len(batch), l.free())
+	for _, f := range batch[:n] {
 		f.begun = l.wire.now()
-		l.flying.Go(func() { f.done(f, l.roundTrip(f)) })
+		l.flying.Add(1)
+		l.wg.Go(func() {
+			r := l.roundTrip(f)
+			l.flying.Add(-1)
+			f.done(f, r)
+		})
 	}
-	return len(batch)
+	return n
 }
 
 // ended: net/http reports an idle connection that got a GOAWAY as open for ever (apns-http2 §15 row 8), so the wire is
@@ -93,10 +119,7 @@ func (l *h2link) ended() *sender.Reason {
 	if gone := l.wire.leave(); gone != nil {
 		return gone.reason()
 	}
-	if l.wire.alert.Load() && !l.wire.settingsHeard.Load() {
-		return Reason(CertificateRefused)
-	}
-	if l.conn.Err() != nil || l.wire.lastOpened.Load() >= lastStreamID {
+	if l.wire.over.Load() || l.wire.lastOpened.Load() >= lastStreamID {
 		return Reason(ConnectionLost)
 	}
 	return nil
@@ -106,7 +129,7 @@ func (l *h2link) silentSince(f *flight) bool { return l.wire.lastRead.Load() < f
 
 func (l *h2link) close() {
 	_ = l.conn.Close()
-	l.flying.Wait()
+	l.wg.Wait()
 }
 
 // reason is the row for requests that a GOAWAY leaves out: a credential reason in its debug data is how Apple says that a
@@ -146,7 +169,7 @@ func (l *h2link) roundTrip(f *flight) reply {
 	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { stream.Store(l.wire.lastOpened.Load()) }})
 	response, err := l.conn.RoundTrip(l.request(traced, f))
 	if err != nil {
-		return reply{reason: l.fate(ctx, f, stream.Load(), err)}
+		return reply{reason: l.fate(ctx, f, stream.Load())}
 	}
 	defer response.Body.Close()
 	text, _ := io.ReadAll(io.LimitReader(response.Body, maxBody)) // the status has settled it; a cut body only loses the word for it
@@ -179,7 +202,7 @@ func (l *h2link) request(ctx context.Context, f *flight) *http.Request {
 }
 
 // fate is the row of a flight that got no answer (apns-http2 §14). stream is 0 if it had none yet.
-func (l *h2link) fate(ctx context.Context, f *flight, stream uint32, err error) *sender.Reason {
+func (l *h2link) fate(ctx context.Context, f *flight, stream uint32) *sender.Reason {
 	unsent := f.drop()
 	gone := l.wire.leave()
 	switch {
@@ -187,8 +210,6 @@ func (l *h2link) fate(ctx context.Context, f *flight, stream uint32, err error) 
 		return Reason(RefusedStream)
 	case gone != nil && (stream == 0 || stream > gone.lastStream):
 		return gone.reason()
-	case isCertificateAlert(err) && !l.wire.settingsHeard.Load():
-		return Reason(CertificateRefused)
 	case unsent && ctx.Err() != nil:
 		return Reason(NotBegun)
 	case unsent:

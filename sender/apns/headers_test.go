@@ -219,6 +219,26 @@ func TestHeadersOfARequest(t *testing.T) {
 	}
 }
 
+func TestHeaderFields(t *testing.T) {
+	c := newClient(t, Config{Key: testKey(t), Topic: bundle, Dial: noDial(t)})
+	got, err := c.HeaderFields(&Request{
+		Tokens: tokens(2), IDs: []string{"", "123E4567-E89B-12D3-A456-426614174000"}, Payload: []byte(`{}`), Priority: 5, Expiration: ExpireNow(),
+	}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []HeaderField{
+		{"apns-topic", bundle}, {"apns-push-type", "alert"}, {"apns-priority", "5"}, {"apns-expiration", "0"},
+		{"apns-id", "123e4567-e89b-12d3-a456-426614174000"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if got, err = c.HeaderFields(&Request{Priority: 5}, 0); err == nil {
+		t.Errorf("headers of a request that can't be sent: %v", got)
+	}
+}
+
 func FuzzPushTypeOf(f *testing.F) {
 	f.Add([]byte(`{"aps":{"content-available":1}}`))
 	f.Add([]byte(`{"mdm":1}`))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/volleypush/volley/sender"
 )
@@ -24,7 +25,7 @@ func (p *pool) lose(m *member, reason *sender.Reason) {
 		}
 	}
 	if !m.proven {
-		p.growFrom = p.clock().Add(growPause)
+		p.growFrom = time.Now().Add(growPause)
 	}
 }
 
@@ -66,7 +67,7 @@ func (p *pool) grow() {
 	if slices.ContainsFunc(p.members, func(m *member) bool { return !m.proven }) {
 		return
 	}
-	if len(p.members) > 0 && p.clock().Before(p.growFrom) {
+	if len(p.members) > 0 && time.Now().Before(p.growFrom) {
 		return
 	}
 	e := p.era
@@ -101,7 +102,7 @@ func (p *pool) open(e *era) {
 
 func (p *pool) dialFailed(err error) {
 	p.failure = err
-	p.growFrom = p.clock().Add(growPause)
+	p.growFrom = time.Now().Add(growPause)
 	if len(p.members) > 0 {
 		return
 	}

@@ -295,3 +295,82 @@ func TestRequestOnTheWire(t *testing.T) {
 		t.Errorf("body %s", first.body)
 	}
 }
+
+// TestAnswersAreReadUpToALimit: at the limit the body is read whole, one byte more and only the status counts.
+func TestAnswersAreReadUpToALimit(t *testing.T) {
+	padded := func(size int) string {
+		head, tail := `{"reason":"BadDeviceToken"`, "}"
+		return head + strings.Repeat(" ", size-len(head)-len(tail)) + tail
+	}
+	s := script(t, nil, func(f *frames, _ int) {
+		f.settings(streams(1))
+		for _, size := range []int{maxBody, maxBody + 1} {
+			for _, r := range f.take(1) {
+				f.answer(r.stream, 400, padded(size))
+			}
+		}
+		f.linger()
+	})
+	out := deliver(t, s.client(t, nil), &Request{Tokens: tokens(2)})
+	if out[0].Reason.Name != "BadDeviceToken" || out[1].Reason.Name != "Status400" {
+		t.Errorf("%s, %s", out[0].Reason.Name, out[1].Reason.Name)
+	}
+}
+
+// TestStreamIDsRunOut: a connection is given up before it could open no stream any more.
+func TestStreamIDsRunOut(t *testing.T) {
+	s := script(t, nil, func(f *frames, _ int) {
+		f.settings(streams(5))
+		for r, ok := f.next(); ok; r, ok = f.next() {
+			f.answer(r.stream, 200, "")
+		}
+	})
+	c := s.client(t, nil)
+	send := func() {
+		t.Helper()
+		if out := deliver(t, c, &Request{Tokens: tokens(1)}); out[0].Class != sender.Accepted {
+			t.Fatalf("%+v", out[0])
+		}
+	}
+	opened := func(stream uint32) {
+		c.pool.mu.Lock()
+		defer c.pool.mu.Unlock()
+		c.pool.members[0].link.(*h2link).wire.lastOpened.Store(stream)
+	}
+	send()
+	opened(lastStreamID - 1)
+	send()
+	if n := s.accepted.Load(); n != 1 {
+		t.Fatalf("%d connections", n)
+	}
+	opened(lastStreamID)
+	send()
+	if n := s.accepted.Load(); n != 2 {
+		t.Errorf("%d connections", n)
+	}
+}
+
+// TestDroppedFlightsAreNeverWritten: between giving up and writing exactly one wins, so that unsent means unsent.
+func TestDroppedFlightsAreNeverWritten(t *testing.T) {
+	var given flight
+	b := &body{flight: &given}
+	b.rest.Reset([]byte("payload"))
+	if !given.drop() || !given.drop() {
+		t.Error("a flight that nobody took is unsent, however often it is asked")
+	}
+	if n, err := b.Read(make([]byte, 10)); n != 0 || err == nil {
+		t.Errorf("%d bytes of a dropped flight were written, %v", n, err)
+	}
+	var taken flight
+	b = &body{flight: &taken}
+	b.rest.Reset([]byte("payload"))
+	if n, err := b.Read(make([]byte, 4)); n != 4 || err != nil {
+		t.Errorf("%d bytes, %v", n, err)
+	}
+	if taken.drop() {
+		t.Error("a flight whose body is on its way is not unsent")
+	}
+	if n, err := b.Read(make([]byte, 10)); n != 3 || err != nil {
+		t.Errorf("the rest: %d bytes, %v", n, err)
+	}
+}

@@ -164,6 +164,14 @@ func TestPayloadFaults(t *testing.T) {
 	}
 }
 
+func TestNestingAtTheLimit(t *testing.T) {
+	const levels = maxDepth // the root object is the first, the value is empty lists all the way down
+	m := Message{Extra: map[string]any{"k": raw(strings.Repeat("[", levels) + strings.Repeat("]", levels))}}
+	if _, err := m.Payload(0); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestPayloadSizes(t *testing.T) {
 	fixed := len(`{"aps":{"alert":""}}`)
 	for _, limit := range []int{2048, MaxPayload, MaxVoIPPayload} {

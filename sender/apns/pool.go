@@ -93,7 +93,8 @@ func (p *pool) submit(c *call) {
 
 // pump begins what can be begun. The caller holds mu; so for all methods below that do not say otherwise.
 func (p *pool) pump() {
-	for {
+	share, turns := 0, 0
+	for ; ; turns-- {
 		p.sweep()
 		if len(p.waiting) == 0 {
 			return
@@ -103,8 +104,10 @@ func (p *pool) pump() {
 			p.grow()
 			return
 		}
+		if turns <= 0 { // a new round: everybody waiting gets the same
+			share, turns = max(1, room/len(p.waiting)), len(p.waiting)
+		}
 		c := p.waiting[0]
-		share := max(1, room/len(p.waiting))
 		p.begin(m, c, min(room, share, c.batch, c.remaining()))
 		// Its turn is over: to the back, or out if nothing of it is left.
 		if p.waiting = slices.DeleteFunc(p.waiting, func(other *call) bool { return other == c }); c.remaining() > 0 {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -101,7 +102,7 @@ func (c *Client) HeaderFields(r *Request, i int) ([]HeaderField, error) {
 	}
 	id := ""
 	if r.IDs != nil {
-		id = r.IDs[i]
+		id = strings.ToLower(r.IDs[i])
 	}
 	return shared.fields(id), nil
 }

@@ -10,24 +10,31 @@ import (
 
 // wire watches the HTTP/2 frames of one connection from below net/http, which knows what they say and does not tell: the
 // last stream id and the debug data of a GOAWAY, which stream was reset with which code, and the id of a stream that was
-// just opened. Without it "never processed" and "outcome unknown" could be told apart by matching error texts only, and
-// the reason of a refused certificate, which Apple sends in a GOAWAY and nowhere else, would be lost (apns-http2 §13, §15).
+// just opened, how many streams are allowed. Without it "never processed" and "outcome unknown" could be told apart by
+// matching error texts only, and the reason of a refused certificate, which Apple sends in a GOAWAY and nowhere else, would
+// be lost (apns-http2 §13, §15).
 type wire struct {
-	net.Conn               // the TLS connection
-	raw           net.Conn // below it
-	start         time.Time
-	in, out       frameScanner
-	lastRead      atomic.Int64 // nanoseconds since start
-	lastOpened    atomic.Uint32
-	closeOnce     sync.Once
-	closeErr      error
-	mu            sync.Mutex
-	gone          *goAway
-	refused       map[uint32]struct{}
-	onGoAway      func()
-	settingsHeard atomic.Bool
-	// alert is set if the peer ended TLS because of our certificate.
-	alert atomic.Bool
+	net.Conn          // the TLS connection
+	raw      net.Conn // below it
+	start    time.Time
+	in, out  frameScanner
+	changed  func() // called when the provider said something that matters, or the connection is over
+
+	lastRead   atomic.Int64  // nanoseconds since start
+	lastOpened atomic.Uint32 // the stream whose HEADERS were written last
+	limit      atomic.Uint32 // concurrent streams that the provider allows
+	settled    atomic.Bool   // the provider's first SETTINGS are here
+	ready      chan struct{} // closed when they are, or never will be
+	readyOnce  sync.Once
+	over       atomic.Bool // nothing more can be read
+	alert      atomic.Bool // the peer ended TLS because of our certificate
+
+	mu      sync.Mutex
+	gone    *goAway
+	refused map[uint32]struct{}
+
+	closeOnce sync.Once
+	closeErr  error
 }
 
 // goAway is what the provider said when it asked us to leave.
@@ -45,14 +52,22 @@ const (
 
 	codeRefusedStream = 0x7
 
+	flagAck                     = 0x1
+	settingMaxConcurrentStreams = 0x3
+	settingSize                 = 6
+	// unlimitedStreams is what is allowed when the provider's SETTINGS do not say, as net/http takes it.
+	unlimitedStreams = 1000
+
 	frameHeaderSize = 9
 	prefaceSize     = 24
 	// maxCapture is how much of a frame's payload is kept: debug data of a GOAWAY beyond that says nothing more.
 	maxCapture = 1 << 10
+	// maxRefused bounds how many resets are remembered that nobody asked about yet; more than a provider allows streams.
+	maxRefused = 1 << 14
 )
 
-func newWire(tlsConn, raw net.Conn) *wire {
-	w := &wire{Conn: tlsConn, raw: raw, start: time.Now(), refused: make(map[uint32]struct{})}
+func newWire(tlsConn, raw net.Conn, changed func()) *wire {
+	w := &wire{Conn: tlsConn, raw: raw, start: time.Now(), changed: changed, ready: make(chan struct{}), refused: make(map[uint32]struct{})}
 	w.in.frame = w.received
 	w.out.frame = w.sent
 	w.out.skip = prefaceSize // the client's side begins with a preface that is no frame
@@ -68,8 +83,10 @@ func (w *wire) Read(p []byte) (int, error) {
 		w.lastRead.Store(w.now())
 		w.in.feed(p[:n])
 	}
-	if err != nil && isCertificateAlert(err) {
-		w.alert.Store(true)
+	if err != nil {
+		w.alert.Store(isCertificateAlert(err))
+		w.over.Store(true)
+		w.tell()
 	}
 	return n, err
 }
@@ -87,19 +104,23 @@ func (w *wire) Close() error {
 		const patience = 250 * time.Millisecond
 		timer := time.AfterFunc(patience, func() { _ = w.raw.Close() })
 		defer timer.Stop()
+		w.over.Store(true)
 		w.closeErr = w.Conn.Close()
 	})
 	return w.closeErr
 }
 
 // received sees each frame of the provider.
-func (w *wire) received(kind byte, stream uint32, payload []byte) {
+func (w *wire) received(kind, flags byte, stream uint32, payload []byte) {
 	switch {
-	case kind == frameSettings:
-		w.settingsHeard.Store(true)
+	case kind == frameSettings && flags&flagAck == 0:
+		w.settings(payload)
+		w.tell()
 	case kind == frameRSTStream && len(payload) >= 4 && binary.BigEndian.Uint32(payload) == codeRefusedStream:
 		w.mu.Lock()
-		w.refused[stream] = struct{}{}
+		if len(w.refused) < maxRefused {
+			w.refused[stream] = struct{}{}
+		}
 		w.mu.Unlock()
 	case kind == frameGoAway && len(payload) >= 8:
 		w.mu.Lock()
@@ -110,14 +131,28 @@ func (w *wire) received(kind byte, stream uint32, payload []byte) {
 		}
 		w.gone = next
 		w.mu.Unlock()
-		if w.onGoAway != nil {
-			w.onGoAway()
+		w.tell()
+	}
+}
+
+func (w *wire) tell() {
+	w.readyOnce.Do(func() { close(w.ready) })
+	w.changed()
+}
+
+func (w *wire) settings(payload []byte) {
+	if !w.settled.Swap(true) {
+		w.limit.Store(unlimitedStreams)
+	}
+	for ; len(payload) >= settingSize; payload = payload[settingSize:] {
+		if binary.BigEndian.Uint16(payload) == settingMaxConcurrentStreams {
+			w.limit.Store(binary.BigEndian.Uint32(payload[2:]))
 		}
 	}
 }
 
 // sent sees each of our frames before it is written.
-func (w *wire) sent(kind byte, stream uint32, _ []byte) {
+func (w *wire) sent(kind, _ byte, stream uint32, _ []byte) {
 	if kind == frameHeaders {
 		w.lastOpened.Store(stream)
 	}
@@ -142,7 +177,7 @@ func (w *wire) wasRefused(stream uint32) bool {
 // frameScanner follows one direction of a connection and calls frame once per frame, with at most maxCapture bytes of its
 // payload for the kinds that are of interest and none for the others. It is used by one goroutine at a time.
 type frameScanner struct {
-	frame   func(kind byte, stream uint32, payload []byte)
+	frame   func(kind, flags byte, stream uint32, payload []byte)
 	skip    int // bytes to pass over before the next frame header or, inside a frame, of its payload
 	header  [frameHeaderSize]byte
 	have    int // bytes of header so far
@@ -178,7 +213,7 @@ func (s *frameScanner) begin() {
 	s.have = 0
 	length := int(s.header[0])<<16 | int(s.header[1])<<8 | int(s.header[2])
 	s.capture = s.capture[:0]
-	if kind := s.header[3]; kind == frameGoAway || kind == frameRSTStream {
+	if kind := s.header[3]; kind == frameGoAway || kind == frameRSTStream || kind == frameSettings {
 		s.want = min(length, maxCapture)
 	}
 	s.skip = length - s.want
@@ -188,5 +223,5 @@ func (s *frameScanner) begin() {
 }
 
 func (s *frameScanner) emit() {
-	s.frame(s.header[3], binary.BigEndian.Uint32(s.header[5:])&^(1<<31), s.capture)
+	s.frame(s.header[3], s.header[4], binary.BigEndian.Uint32(s.header[5:])&^(1<<31), s.capture)
 }
