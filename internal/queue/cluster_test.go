@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -91,4 +92,24 @@ func TestCluster(t *testing.T) {
 	r := pullWith(t, workers[1], 4, handled.ack)
 	until(t, "jobs are handled", func() bool { return handled.len() == 10 && messages(t, c, jobs.StreamJobs) == 0 })
 	r.end(t)
+}
+
+func TestNoJetStream(t *testing.T) {
+	t.Parallel()
+	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Start()
+	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
+	if !s.ReadyForConnections(patience) {
+		t.Fatal("the server does not start")
+	}
+	c := connectWith(t, Options{URL: s.ClientURL()})
+	if err := c.EnsureTopology(t.Context(), small); !errors.Is(err, ErrTopology) || !strings.Contains(err.Error(), "--jetstream") {
+		t.Error(err)
+	}
+	if _, err := c.PublishJob(t.Context(), jobs.APNS, jobs.LaneNormal, "default", "j", nil); !errors.Is(err, ErrUnavailable) {
+		t.Error(err)
+	}
 }

@@ -141,6 +141,7 @@ func (c *Conn) natsOptions(ctx context.Context, o Options) []nats.Option {
 // Close ends the connection and everything that runs on it. The last acknowledgements are sent first.
 func (c *Conn) Close() {
 	c.close.Do(func() { close(c.done) })
+	c.link.down()
 	c.running.Wait()
 	if c.nc.IsConnected() {
 		if err := c.nc.FlushTimeout(closeFlush); err != nil {
@@ -148,7 +149,6 @@ func (c *Conn) Close() {
 		}
 	}
 	c.nc.Close()
-	c.link.down()
 }
 
 // MaxPayload is the most bytes a message may have, headers included, as the server says.

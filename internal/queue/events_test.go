@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"sync"
@@ -147,4 +148,21 @@ func TestFindNewer(t *testing.T) {
 	if earlier, err := c.Commit(t.Context(), event); earlier != nil || !errors.Is(err, results.ErrNewer) {
 		t.Errorf("%v, %v", earlier, err)
 	}
+}
+
+// FuzzStored: whatever a broker answers to a look-up, "not found" is believed only if it says so.
+func FuzzStored(f *testing.F) {
+	f.Add([]byte(`{"message":{"subject":"push.results.a","seq":7,"data":"e30=","time":"2026-11-23T10:00:00Z"}}`))
+	f.Add([]byte(`{"error":{"code":404,"err_code":10037,"description":"no message found"}}`))
+	f.Add([]byte(`{"error":{"code":503,"err_code":10008}}`))
+	f.Add([]byte(`{}`))
+	f.Fuzz(func(t *testing.T, answer []byte) {
+		found, err := parseStored("S", "s", &nats.Msg{Data: answer})
+		if (found == nil) == (err == nil) {
+			t.Errorf("%v, %v", found, err)
+		}
+		if errors.Is(err, errAbsent) && !bytes.Contains(answer, []byte("10037")) {
+			t.Error("believed to be absent")
+		}
+	})
 }

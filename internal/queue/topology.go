@@ -99,8 +99,8 @@ func (t Topology) streams(maxPayload, replicas int) []streamOf {
 		row(jetstream.StreamConfig{
 			Name: jobs.StreamJobs, Description: "Volley: jobs as publishers put them",
 			Subjects: intake, Retention: jetstream.WorkQueuePolicy,
-			Discard:    jetstream.DiscardNew, // a full stream is an error the publisher sees
-			MaxMsgSize: int32(maxPayload - jobs.JobReserve),
+			Discard:    jetstream.DiscardNew,                // a full stream is an error the publisher sees
+			MaxMsgSize: int32(maxPayload - jobs.JobReserve), //nolint:gosec // a server's max_payload is 64 MiB at most
 		}, t.JobsSize, DefaultJobsSize, 0, 0),
 		row(jetstream.StreamConfig{
 			Name: jobs.StreamWork, Description: "Volley: segments to send, now or later (internal)",
