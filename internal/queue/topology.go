@@ -86,7 +86,9 @@ func (t Topology) streams(maxPayload, replicas int) []streamOf {
 	bucket := func(name, description string, size, byDefault int64, age time.Duration, discard jetstream.DiscardPolicy) streamOf {
 		return row(jetstream.StreamConfig{
 			Name: bucketStream(name), Description: description, Subjects: []string{bucketSubject(name, ">")},
-			Discard: discard, MaxMsgsPerSubject: 1, AllowRollup: true, DenyDelete: true,
+			// Unlike the libraries' own buckets ours allow deleting a message, without a marker left behind: a claim that is taken back
+			// is gone. This could not be allowed later.
+			Discard: discard, MaxMsgsPerSubject: 1, AllowRollup: true,
 		}, size, byDefault, 0, age)
 	}
 	var intake []string
@@ -167,7 +169,7 @@ func (s streamOf) over(have jetstream.StreamConfig) jetstream.StreamConfig {
 	merged := have
 	merged.Description, merged.Subjects, merged.Retention, merged.Discard = s.Description, s.Subjects, s.Retention, s.Discard
 	merged.MaxMsgsPerSubject, merged.MaxMsgSize = s.MaxMsgsPerSubject, s.MaxMsgSize
-	merged.AllowRollup, merged.DenyDelete, merged.AllowDirect = s.AllowRollup, s.DenyDelete, s.AllowDirect
+	merged.AllowRollup, merged.AllowDirect = s.AllowRollup, s.AllowDirect
 	merged.RePublish, merged.AllowMsgSchedules, merged.Storage = s.RePublish, s.AllowMsgSchedules, s.Storage
 	// The server fills in its own words for "not set".
 	if s.MaxMsgsPerSubject == 0 && have.MaxMsgsPerSubject < 0 {
