@@ -266,11 +266,11 @@ func TestErrorTimeout(t *testing.T) {
 		f.linger()
 	})
 	start := time.Now()
-	out := deliver(t, s.client(t, nil), &Request{Tokens: tokens(5), ErrorTimeout: 50 * time.Millisecond})
+	out := deliver(t, s.client(t, nil), &Request{Tokens: tokens(5), ErrorTimeout: 250 * time.Millisecond})
 	if diff := cmp.Diff(map[string]int{"": 2, AnswerTimeout: 3}, names(out)); diff != "" {
 		t.Error(diff)
 	}
-	if waited := time.Since(start); waited < 50*time.Millisecond || waited > 10*time.Second {
+	if waited := time.Since(start); waited < 250*time.Millisecond || waited > 10*time.Second {
 		t.Errorf("waited %s", waited)
 	}
 }
@@ -292,6 +292,26 @@ func TestBlackHole(t *testing.T) {
 	}
 }
 
+// TestBlackHoleThatTalks: frames keep coming, the answer to the first request does not; that connection is no good either.
+func TestBlackHoleThatTalks(t *testing.T) {
+	s := script(t, nil, func(f *frames, _ int) {
+		f.settings()
+		for _, ok := f.next(); ok; _, ok = f.next() {
+			f.settings(streams(50))
+		}
+	})
+	c := s.client(t, func(c *Config) { c.RequestTimeout = 80 * time.Millisecond })
+	for n := int32(1); n <= 2; n++ {
+		out := deliver(t, c, &Request{Tokens: tokens(1)})
+		if diff := cmp.Diff(map[string]int{AnswerTimeout: 1}, names(out)); diff != "" {
+			t.Error(diff)
+		}
+		if got := s.accepted.Load(); got != n {
+			t.Errorf("%d connections after %d calls", got, n)
+		}
+	}
+}
+
 // TestConnectionThatWentDead: it worked before, and nothing comes back any more; the next call gets a new one.
 func TestConnectionThatWentDead(t *testing.T) {
 	s := script(t, nil, func(f *frames, number int) {
@@ -306,7 +326,7 @@ func TestConnectionThatWentDead(t *testing.T) {
 			}
 		}
 	})
-	c := s.client(t, func(c *Config) { c.RequestTimeout = 80 * time.Millisecond })
+	c := s.client(t, func(c *Config) { c.RequestTimeout = 250 * time.Millisecond })
 	out := deliver(t, c, &Request{Tokens: tokens(4)})
 	if diff := cmp.Diff(map[string]int{"": 1, AnswerTimeout: 3}, names(out)); diff != "" {
 		t.Error(diff)

@@ -182,6 +182,9 @@ func TestServerWithoutHTTP2(t *testing.T) {
 		if diff := cmp.Diff(map[string]int{ConnectionFailed: 3}, names(out)); diff != "" {
 			t.Errorf("%v: %s", protocols, diff)
 		}
+		if err := c.LastFailure(); len(protocols) == 0 && !strings.Contains(err.Error(), "does not speak HTTP/2; check the endpoint") {
+			t.Errorf("the operator is told %v", err)
+		}
 	}
 }
 

@@ -12,11 +12,13 @@
 // What the provider's rules are, and where each of them is kept:
 //
 //	reasons.go      what Apple answers, and what follows from it
-//	payload.go      the JSON body: keys, sizes, truncation
+//	message.go      what a notification can say;  payload.go, truncate.go: its JSON, its sizes
 //	headers.go      push type, topic, priority, expiration, collapse id
 //	key.go          provider tokens (.p8);  certificate.go: client certificates (.p12, .pem)
-//	pool.go         connections, their streams, and who may use them next
-//	h2link.go       one connection over net/http; behind the link interface, so that another engine can take its place
+//	pool.go         who may use which connection next;  lifecycle.go: how connections come and go
+//	learn.go        what one answer says about its connection and about the rest of the call
+//	h2link.go       one connection over net/http, behind the link interface, so that another engine can take its place
+//	wire.go         what net/http does not tell: GOAWAY, refused streams, SETTINGS
 //
 // Not here yet: HTTPS_PROXY is not honoured, broadcast channels are not sent to, and the binary protocol with its
 // feedback service is absent.

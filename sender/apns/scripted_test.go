@@ -71,7 +71,7 @@ func script(t *testing.T, config *tls.Config, play func(c *frames, number int)) 
 					return
 				}
 				defer conn.Close()
-				play(&frames{t: t, conn: conn}, number)
+				play(&frames{t: t, server: s, conn: conn}, number)
 				// Closing with something unread would be a reset, which takes our last answers with it.
 				_ = conn.CloseWrite()
 				_, _ = io.Copy(io.Discard, conn)
@@ -103,6 +103,7 @@ func (s *scripted) client(t *testing.T, change func(*Config)) *Client {
 // frames is the server's side of one connection: RFC 9113, as far as the scripts need it.
 type frames struct {
 	t       *testing.T
+	server  *scripted
 	conn    net.Conn
 	decoder *hpack.Decoder
 	head    map[string]string

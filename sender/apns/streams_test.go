@@ -47,6 +47,30 @@ func TestFirstOneThenMany(t *testing.T) {
 	}
 }
 
+// TestNoSecondConnectionBeforeTheFirstIsProven: whoever waits then may fit on the first.
+func TestNoSecondConnectionBeforeTheFirstIsProven(t *testing.T) {
+	s := script(t, nil, func(f *frames, _ int) {
+		f.settings()
+		first := f.take(1)
+		f.untilPong()
+		if n := f.server.accepted.Load(); n != 1 {
+			t.Errorf("%d connections", n)
+		}
+		f.answer(first[0].stream, 200, "")
+		for r, ok := f.next(); ok; r, ok = f.next() {
+			f.answer(r.stream, 200, "")
+		}
+	})
+	c := s.client(t, func(c *Config) { c.Connections = 3 })
+	out := deliver(t, c, &Request{Tokens: tokens(40)})
+	if diff := cmp.Diff(map[string]int{"": 40}, names(out)); diff != "" {
+		t.Error(diff)
+	}
+	if n := s.accepted.Load(); n != 1 {
+		t.Errorf("%d connections for what fits on one", n)
+	}
+}
+
 // TestLimitGoesDownAndUp: to one after a refusal, as Apple was seen to do, to nothing, and back.
 func TestLimitGoesDownAndUp(t *testing.T) {
 	s := script(t, nil, func(f *frames, _ int) {
