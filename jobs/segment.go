@@ -31,8 +31,9 @@ type Segment struct {
 	Published time.Time
 	// Fingerprint is that of the job's original bytes.
 	Fingerprint string
-	// Requeued is set for a dead letter's second life.
+	// Requeued is set for a dead letter's second life, Requeues counts how many it had.
 	Requeued bool
+	Requeues int
 	// Explicit says that the id was chosen by the publisher (body or Nats-Msg-Id header), not derived.
 	Explicit bool
 	// Prior is what the earlier rounds of this segment add up to, as JSON that means nothing to this package; nil in round 0.

@@ -74,6 +74,11 @@ func decodeSegment(tail Tail, h headers, body []byte) (*Segment, error) {
 	if s.Requeued, err = h.flag(HeaderRequeued); err != nil {
 		return nil, err
 	}
+	if _, again := h[HeaderRequeues]; again {
+		if s.Requeues, err = h.count(HeaderRequeues); err != nil {
+			return nil, err
+		}
+	}
 	if s.Prior, err = h.prior(); err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -24,6 +25,7 @@ const (
 	HeaderPrior       = "Volley-Prior"       // JSON
 	HeaderExplicit    = "Volley-Explicit"    // "true"
 	HeaderRequeued    = "Volley-Requeued"    // "true"
+	HeaderRequeues    = "Volley-Requeues"    // how often
 )
 
 // tryGroup is some recipients with the same Try, by position in the job's ids.
@@ -76,6 +78,9 @@ func (s *Segment) Encode() (header map[string][]string, body []byte, err error) 
 	if s.Requeued {
 		header[HeaderRequeued] = []string{"true"}
 	}
+	if s.Requeues > 0 {
+		header[HeaderRequeues] = []string{strconv.Itoa(s.Requeues)}
+	}
 	if s.Whole {
 		return header, []byte(s.Job.source), nil
 	}
@@ -120,8 +125,11 @@ func (s *Segment) check() error {
 	switch {
 	case n == 0:
 		return bad("it has no recipients")
-	case s.Job.ID != "" && s.Job.ID != s.JobID:
+	case s.Job.ID != "" && s.Job.ID != s.JobID && !strings.HasPrefix(s.JobID, reservedPrefix):
+		// Under a derived id goes a job whose own belongs to another one; it is sent when a person requeues it.
 		return bad("its job has another id in its body")
+	case s.Requeues < 0 || s.Requeues > 0 && !s.Requeued:
+		return bad("it was requeued %d times and is not requeued", s.Requeues)
 	case !validFingerprint(s.Fingerprint):
 		return bad("its fingerprint is not one")
 	case s.Total < n || s.Total > maxIndexes:

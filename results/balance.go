@@ -107,6 +107,9 @@ func (e *Event) span() (low, high int) {
 	case e.Segments > 1:
 		// Each segment before this one has at least one recipient and at most MaxSegmentRecipients.
 		return e.Segment, min((e.Segment+1)*jobs.MaxSegmentRecipients, maxRecipients)
+	case e.Requeued:
+		// The new start of a retry's recipients: its totals begin again with them, and they stand anywhere in the job.
+		return 0, maxRecipients
 	case e.Round == 0:
 		return 0, e.Recipients
 	case e.Totals != nil:
