@@ -187,7 +187,6 @@ func refusedJobs() []refused {
 	add(`{"push_type":"background","badge":1,"title":"t"`+rest, `title: a push of type "background" can't have an alert, badge or sound; badge: a push of type "background" can't have an alert, badge or sound`)
 	add(`{"deliver_at":"2106-02-07T06:28:15Z","expiration":1`+rest, `deliver_at: is so late that the expiration does not fit its 32 bits any more (the year 2106)`)
 	add(`{"deliver_at":"2106-01-08T06:28:16Z"`+rest, `deliver_at: is so late that the expiration does not fit its 32 bits any more (the year 2106)`)
-	add(`{"on_uncertain":"report"`+rest, `on_uncertain: "report" is not supported yet`)
 	add(`{"channel":"dGVzdA=="}`, `channel: not supported yet`)
 	later = nil
 	add(`{"channel":"no base64"}`, `channel: must be the base64 text that the creation of the channel answered`)

@@ -21,7 +21,7 @@ func openApps(c *config.Config, now func() time.Time, log func(string) zerolog.L
 	var errs []error
 	for name, a := range c.Apps {
 		if a.APNS != nil {
-			if err := addAPNS(registry, name, a); err != nil {
+			if err := addAPNS(registry, name, a, now); err != nil {
 				errs = append(errs, fmt.Errorf("apps.%s.apns: %w", name, err))
 			}
 		}
@@ -37,14 +37,14 @@ func openApps(c *config.Config, now func() time.Time, log func(string) zerolog.L
 	return registry, nil
 }
 
-func addAPNS(registry *provider.Registry, name string, a *config.App) error {
+func addAPNS(registry *provider.Registry, name string, a *config.App, now func() time.Time) error {
 	s := a.APNS
 	roots, err := pool(s.CAFile)
 	if err != nil {
 		return err
 	}
 	client := apns.Config{
-		Endpoint: s.Endpoint, Environment: apns.Environment(s.Environment), Topic: s.Topic, RootCAs: roots,
+		Endpoint: s.Endpoint, Environment: apns.Environment(s.Environment), Topic: s.Topic, RootCAs: roots, Now: now,
 	}
 	if s.KeyFile != "" {
 		if client.Key, err = apns.LoadKey(s.KeyFile, s.KeyID, s.TeamID); err != nil {
@@ -94,7 +94,7 @@ func addGCM(registry *provider.Registry, name string, a *config.App, now func() 
 	if err != nil {
 		return err
 	}
-	client := gcm.Config{Protocol: gcm.Protocol(s.Protocol), Endpoint: s.Endpoint, ProjectID: s.ProjectID, RootCAs: roots}
+	client := gcm.Config{Protocol: gcm.Protocol(s.Protocol), Endpoint: s.Endpoint, ProjectID: s.ProjectID, RootCAs: roots, Now: now}
 	if s.Protocol == config.ProtocolLegacy {
 		key, err := s.Key()
 		if err != nil {

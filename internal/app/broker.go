@@ -39,6 +39,9 @@ func openBroker(ctx context.Context, c *config.Config, log func(string) zerolog.
 	}
 	b.Conn = conn
 	topology := queue.Topology{Replicas: c.Replicas, ResultsRetention: c.Results.Retention, DeadRetention: c.Dead.Retention, AckWait: c.AckWait}
+	if b.server != nil {
+		topology.StoreLimit = b.server.StoreLimit()
+	}
 	if err := conn.EnsureTopology(ctx, topology); err != nil {
 		b.close()
 		err = fmt.Errorf("preparing the streams: %w", err)

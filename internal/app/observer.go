@@ -11,12 +11,16 @@ type observer struct{ log zerolog.Logger }
 
 // Committed implements pipeline.Observer.
 func (o observer) Committed(e *results.Event) {
-	line := o.log.Info()
-	switch {
-	case e.Kind == results.KindDead:
-		line = o.log.Warn().Str("reason", e.Dead.Reason).Stringer("faults", faults(e.Dead.Faults))
-	case e.Retry != nil:
-		line = line.Int("retry", len(e.Retry.Indexes)).Time("retry_at", e.Retry.At)
+	level := zerolog.InfoLevel
+	if e.Kind == results.KindDead {
+		level = zerolog.WarnLevel
+	}
+	line := o.log.WithLevel(level)
+	if e.Dead != nil {
+		line.Str("reason", e.Dead.Reason).Stringer("faults", faults(e.Dead.Faults))
+	}
+	if e.Retry != nil {
+		line.Int("retry", len(e.Retry.Indexes)).Time("retry_at", e.Retry.At)
 	}
 	line.Str("event", e.ID).Str("kind", string(e.Kind)).Str("app", e.App).Str("job", e.Job).Int("recipients", e.Recipients).
 		Int("sent", e.Sent).Int("failed", len(e.Failures)).Int("expired", len(e.ExpiredTokens)).
@@ -24,6 +28,11 @@ func (o observer) Committed(e *results.Event) {
 }
 
 // Trouble implements pipeline.Observer.
-func (o observer) Trouble(where string, err error) {
-	o.log.Warn().Str("where", where).Err(err).Msg("this delivery comes back after the ack wait")
+func (o observer) Trouble(where string, err error, again bool) {
+	line := o.log.Warn().Str("where", where).Err(err)
+	if again {
+		line.Msg("trying again")
+		return
+	}
+	line.Msg("this delivery comes back after the ack wait")
 }

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 
@@ -72,17 +73,18 @@ func (w *Worker) begin(ctx context.Context) error {
 			}
 		}
 	}
-	core := pipeline.New(pipeline.Params{
-		Events: w.broker, Work: w.broker, Status: w.broker, Dead: w.broker, Clock: w.broker, Apps: w.registry,
-		Observer: observer{w.options.Log("volley.pipeline")}, Random: rand.Float64, Wait: wait,
-		MaxPayload: w.broker.MaxPayload(), MaxSegments: c.MaxSegments, Worker: c.Worker,
-	})
 	// Pulls end with running; what was pulled goes on until handling ends.
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	handling, halt := context.WithCancel(context.WithoutCancel(ctx))
 	w.stop, w.halt = stop, halt
 	group, running := errgroup.WithContext(running)
 	w.running = running
+	core := pipeline.New(pipeline.Params{
+		Events: w.broker, Work: w.broker, Status: w.broker, Dead: w.broker, Claims: w.broker, Clock: w.broker, Apps: w.registry,
+		Observer: observer{w.options.Log("volley.pipeline")}, Random: rand.Float64, Wait: wait,
+		MaxPayload: w.broker.MaxPayload(), MaxSegments: c.MaxSegments, Worker: c.Worker,
+		AckWait: c.AckWait, Nonce: uuid.NewString, Draining: running,
+	})
 	if c.HTTP != "" {
 		server, err := serveHealth(c.HTTP, w)
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/volleypush/volley/jobs"
 	"github.com/volleypush/volley/results"
@@ -15,10 +16,8 @@ const (
 	deadPayload    = "payload"
 	deadUnknownApp = "unknown_app"
 	deadReused     = "id_reused"
+	deadPoison     = "poison"
 )
-
-// unreadableApp stands for the app of a job that can't be read that far.
-const unreadableApp = "_"
 
 // refuse buries a job that can't be decoded, with as much of its identity as can be read.
 func (c *Core) refuse(ctx context.Context, d Delivery, platform jobs.Platform, lane jobs.Lane, err error) error {
@@ -26,24 +25,19 @@ func (c *Core) refuse(ctx context.Context, d Delivery, platform jobs.Platform, l
 	if !errors.As(err, &faults) {
 		faults = jobs.Faults{{Problem: err.Error()}}
 	}
-	job := jobs.Identify(platform, d.Body)
-	id, explicit := jobs.ResolveID(job.ID, first(d.Header, "Nats-Msg-Id"), d.Sequence, d.Stored)
-	if job.App == "" {
-		job.App = unreadableApp
-	}
-	seg := &jobs.Segment{
-		Job: job, JobID: id, Lane: lane, Whole: true, Segments: 1, Total: job.Recipients(),
-		Published: d.Stored, Fingerprint: jobs.Fingerprint(d.Body), Explicit: explicit, Body: d.Body,
-	}
+	seg := unread(d, platform, lane)
 	return c.bury(ctx, held{Delivery: d, seg: seg}, deadInvalid, faults)
 }
 
 // reused buries a job whose id belongs to another job. Its event can't be stored under that id, so it goes by the id it would
 // have had without one.
 func (c *Core) reused(ctx context.Context, h held) error {
-	fault := jobs.Fault{Field: "id", Problem: fmt.Sprintf("%q was used for a job with another body; give every job its own id", h.seg.JobID)}
+	fault := jobs.Fault{Field: "id", Problem: fmt.Sprintf("%q was used for a job with another body; publish the corrected job under a new id", h.seg.JobID)}
 	seg := *h.seg
 	seg.JobID, _ = jobs.ResolveID("", "", h.Sequence, h.Stored)
+	if h.Stream == jobs.StreamWork {
+		seg.JobID = strings.Replace(seg.JobID, jobs.StreamJobs, jobs.StreamWork, 1)
+	}
 	seg.Number, seg.Segments, seg.Round = 0, 1, 0
 	h.seg = &seg
 	return c.bury(ctx, h, deadReused, jobs.Faults{fault})
@@ -56,7 +50,14 @@ func (c *Core) bury(ctx context.Context, h held, reason string, faults jobs.Faul
 	e.Dead = &results.Dead{Reason: reason, Faults: faults, Stream: h.Stream, Sequence: h.Sequence}
 	e.Worker = c.Worker
 	e.Done = h.seg.Segments == 1
-	if e.Recipients > 0 {
+	switch {
+	case e.Recipients == 0:
+	case reason == deadPoison && (!h.seg.Whole || jobs.FitsOne(h.seg.Job, c.MaxPayload)):
+		// It may have killed its worker after the first byte.
+		for i := range e.Recipients {
+			e.Uncertain = append(e.Uncertain, results.Uncertain{Index: h.seg.Position(i), Token: h.seg.Job.Recipient(i), Reason: heardNothing})
+		}
+	default:
 		indexes := make(jobs.Indexes, e.Recipients)
 		for i := range indexes {
 			indexes[i] = h.seg.Position(i)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/volleypush/volley/jobs"
@@ -37,7 +38,13 @@ func (c *Core) store(ctx context.Context, event *results.Event) (*results.Event,
 		if errors.Is(err, results.ErrNewer) {
 			return nil, fmt.Errorf("event %s was written by a newer worker, which goes on with it: %w", event.ID, err)
 		}
-		c.Observer.Trouble("committing event "+event.ID, err)
+		if errors.Is(err, ErrRefused) {
+			if !shrink(event) {
+				return nil, fmt.Errorf("event %s can't be stored: %w", event.ID, err)
+			}
+			continue
+		}
+		c.Observer.Trouble("committing event "+event.ID, err, true)
 		if c.Wait(ctx, pause) != nil {
 			return nil, fmt.Errorf("event %s is not committed: %w", event.ID, err)
 		}
@@ -127,4 +134,30 @@ func nextRound(seg *jobs.Segment, event *results.Event) (*jobs.Segment, error) {
 	}
 	next.Job = &job
 	return &next, nil
+}
+
+// shrink takes off an event what it can do without, because it is too large to be stored: what a segment holds is bounded so that
+// its failures fit, but not what a provider answers beside them. It answers false if there is nothing more to take off.
+func shrink(e *results.Event) bool {
+	if e.Accepted != nil {
+		e.Accepted = nil
+		return true
+	}
+	shorter := false
+	for i := range e.Failures {
+		shorter = shorter || e.Failures[i].Description != ""
+		e.Failures[i].Description = ""
+	}
+	for i := range e.ExpiredTokens {
+		shorter = shorter || e.ExpiredTokens[i].Description != ""
+		e.ExpiredTokens[i].Description = ""
+	}
+	fits := func(id results.CanonicalID) bool { return len(id.NewID) <= len(id.OldID)+jobs.EventPerRecipient/2 }
+	before := len(e.CanonicalIDs)
+	e.CanonicalIDs = slices.DeleteFunc(e.CanonicalIDs, func(id results.CanonicalID) bool { return !fits(id) })
+	if dropped := before - len(e.CanonicalIDs); dropped > 0 {
+		shorter = true
+		e.Totals.CanonicalIDs -= dropped
+	}
+	return shorter
 }

@@ -1,10 +1,14 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+
+	"golang.org/x/sync/semaphore"
 
 	"github.com/volleypush/volley/jobs"
 	"github.com/volleypush/volley/results"
@@ -16,6 +20,7 @@ type Params struct {
 	Work   Work
 	Status Status
 	Dead   Dead
+	Claims Claims
 	Apps   Apps
 	Clock  Clock
 	// Observer learns what happened, for logs and metrics; nil for nobody.
@@ -30,20 +35,29 @@ type Params struct {
 	MaxSegments int
 	// Worker is this worker's name in events.
 	Worker string
+	// AckWait is after what time without a heartbeat the broker gives a delivery to somebody else.
+	AckWait time.Duration
+	// Nonce returns a text that nobody else uses.
+	Nonce func() string
+	// Draining ends when nothing more may begin; what has begun goes on under the context of its Handle.
+	Draining context.Context //nolint:containedctx // it is the worker's, not a call's
 }
 
 // Observer learns what happened. Calls come from many goroutines.
 type Observer interface {
 	// Committed is called once for every event that this worker stored.
 	Committed(event *results.Event)
-	// Trouble is called when a step failed and the delivery will come back; where names the step and the job, never a recipient.
-	Trouble(where string, err error)
+	// Trouble is called when a step failed; again says that it is repeated at once, else the delivery comes back after the ack
+	// wait. where names the step and the job, never a recipient.
+	Trouble(where string, err error, again bool)
 }
 
 // Core handles deliveries. It is safe for concurrent use; one Handle call owns its delivery from start to end.
 type Core struct {
 	Params
 	segments chan struct{}
+	// turn is held by every delivery under way; one that runs alone holds all of it.
+	turn *semaphore.Weighted
 }
 
 // New makes a Core.
@@ -51,26 +65,47 @@ func New(p Params) *Core {
 	if p.Observer == nil {
 		p.Observer = nobody{}
 	}
-	return &Core{Params: p, segments: make(chan struct{}, max(p.MaxSegments, 1))}
+	return &Core{Params: p, segments: make(chan struct{}, max(p.MaxSegments, 1)), turn: semaphore.NewWeighted(everybody)}
 }
 
 // Handle does everything a delivery asks for and says what to tell the broker. A cancelled context makes it stop as soon as
 // what is on the wire allows; the delivery is then left to whoever gets it next.
 func (c *Core) Handle(ctx context.Context, d Delivery) Disposition {
-	var err error
-	if d.Stream == jobs.StreamJobs {
+	if d.Held != nil && !d.Held() {
+		return Leave // it waited too long before its turn came
+	}
+	start, err := c.begin(ctx, d)
+	if err != nil {
+		return c.dispose(d, err)
+	}
+	switch {
+	case start.poison:
+		err = c.poisoned(ctx, d, start)
+	case d.Stream == jobs.StreamJobs:
 		err = c.intake(ctx, d)
-	} else {
+	default:
 		err = c.work(ctx, d)
 	}
+	disposition := c.dispose(d, err)
+	start.end(disposition)
+	return disposition
+}
+
+// dispose is what an error means for the delivery.
+func (c *Core) dispose(d Delivery, err error) Disposition {
 	switch {
 	case err == nil:
 		return Ack
 	case errors.Is(err, errNotBegun):
 		return GiveBack
 	}
-	c.Observer.Trouble(d.Subject, err)
+	c.Observer.Trouble(d.Subject, err, false)
 	return Leave
+}
+
+// lastWords is for what must still be written when the delivery's own context has ended.
+func (c *Core) lastWords() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), 5*time.Second)
 }
 
 // errNotBegun says that the worker stopped before the first byte of the delivery was sent.
@@ -81,9 +116,14 @@ type held struct {
 	Delivery
 	seg *jobs.Segment
 	app App
+	// batch is the segment as it was rendered for its app; nil until then.
+	batch Batch
 	// follows is the sequence of our own copy in PUSH_WORK, 0 for a delivery of PUSH_JOBS: what a publish that replaces it expects.
 	follows uint64
 }
+
+// held says whether the delivery is still ours.
+func (h held) held() bool { return h.Held == nil || h.Held() }
 
 // intake handles a delivery of PUSH_JOBS: a whole job, as its publisher wrote it.
 func (c *Core) intake(ctx context.Context, d Delivery) error {
@@ -91,24 +131,22 @@ func (c *Core) intake(ctx context.Context, d Delivery) error {
 	if !ok {
 		return fmt.Errorf("subject %q is no job subject of this version; a newer worker may know it", d.Subject)
 	}
-	msgID := first(d.Header, "Nats-Msg-Id")
 	job, err := jobs.Decode(platform, d.Body)
 	if err != nil {
 		return c.refuse(ctx, d, platform, lane, err)
 	}
-	id, explicit := jobs.ResolveID(job.ID, msgID, d.Sequence, d.Stored)
-	seg := &jobs.Segment{
-		Job: job, JobID: id, Lane: lane, Whole: true, Segments: 1, Total: job.Recipients(),
-		Published: d.Stored, Fingerprint: jobs.Fingerprint(d.Body), Explicit: explicit, Body: d.Body,
-	}
+	seg := jobs.NewSegment(job, lane, first(d.Header, "Nats-Msg-Id"), d.Sequence, d.Stored)
 	return c.whole(ctx, held{Delivery: d, seg: seg})
 }
 
 // work handles a delivery of PUSH_WORK: a segment, or a whole job that was scheduled or parked.
 func (c *Core) work(ctx context.Context, d Delivery) error {
 	seg, err := jobs.DecodeSegment(d.Subject, d.Header, d.Body)
+	if errors.Is(err, jobs.ErrNewerSegment) {
+		return fmt.Errorf("a work message is left to a newer worker: %w", err)
+	}
 	if err != nil {
-		return fmt.Errorf("a work message can't be read: %w", err)
+		return c.corrupt(ctx, d, err)
 	}
 	// A newer copy of the same segment waits: somebody moved it on while we were cut off. Ours is history.
 	newer, err := c.Work.Newer(ctx, d.Subject, d.Sequence)
@@ -125,28 +163,64 @@ func (c *Core) work(ctx context.Context, d Delivery) error {
 	return c.segment(ctx, h)
 }
 
-// whole handles a job that is not split: it is refused, scheduled, split or sent, in this order.
+// whole handles a job that is not split: it is refused, scheduled, split or sent, in this order. A split that was begun goes on
+// before anything can refuse the job: some of its segments may be under way.
 func (c *Core) whole(ctx context.Context, h held) error {
 	job := h.seg.Job
+	fits := jobs.FitsOne(job, c.MaxPayload)
+	if h.seg.Explicit || h.Suspicious || h.Stream == jobs.StreamWork {
+		plan, err := c.Status.FindPlan(ctx, job.Platform, job.App, h.seg.JobID)
+		switch {
+		case err != nil:
+			return fmt.Errorf("looking for a plan of the job: %w", err)
+		case len(plan.Bounds) > 0 && plan.Fingerprint != h.seg.Fingerprint:
+			return c.reused(ctx, h)
+		case len(plan.Bounds) > 0 && !fits:
+			return c.split(ctx, h)
+		}
+	}
 	app, ok := c.Apps.App(job.Platform, job.App)
 	if !ok {
 		return c.bury(ctx, h, deadUnknownApp, jobs.Faults{c.unknownApp(job)})
 	}
 	h.app = app
 	// Rendered before anything else happens to the job, so that a payload fault is found once and not once per segment.
-	if _, err := app.Prepare(h.seg); err != nil {
+	batch, err := app.Prepare(h.seg)
+	if err != nil {
 		return c.unsendable(ctx, h, err)
 	}
+	h.batch = batch
 	if job.DeliverAt.After(c.Clock.Now()) {
-		if _, err := c.Work.Put(ctx, h.seg, job.DeliverAt, h.follows); err != nil {
-			return fmt.Errorf("scheduling the job: %w", err)
-		}
-		return nil
+		return c.schedule(ctx, h)
 	}
-	if !jobs.FitsOne(job, c.MaxPayload) {
+	if !fits {
 		return c.split(ctx, h)
 	}
 	return c.segment(ctx, h)
+}
+
+// schedule puts a job on PUSH_WORK for later. If a copy of it is alive there already, ours is one too many, unless it is the
+// copy of another job with the same id.
+func (c *Core) schedule(ctx context.Context, h held) error {
+	for {
+		stored, err := c.Work.Put(ctx, h.seg, h.seg.Job.DeliverAt, h.follows)
+		if err != nil {
+			return fmt.Errorf("scheduling the job: %w", err)
+		}
+		if stored {
+			return nil
+		}
+		living, err := c.Work.Living(ctx, h.seg)
+		switch {
+		case err != nil:
+			return fmt.Errorf("looking at the scheduled copy of the job: %w", err)
+		case living == h.seg.Fingerprint:
+			return nil
+		case living != "":
+			return c.reused(ctx, h)
+		}
+		// Gone meanwhile: try again.
+	}
 }
 
 // segment handles what fits one segment: followed if its event exists, else sent.
@@ -161,7 +235,7 @@ func (c *Core) segment(ctx context.Context, h held) error {
 	// The check before the send. A work queue forgets what was acknowledged, so a message from PUSH_WORK may be one whose event
 	// is long stored; a job may be a redelivery, or carry an id that was used before.
 	if h.Stream == jobs.StreamWork || h.Suspicious || h.seg.Explicit {
-		event, err := c.Events.Find(ctx, eventSubject(h.seg))
+		event, err := c.Events.Find(ctx, eventKey(h.seg).Subject())
 		if err != nil {
 			return fmt.Errorf("looking for the segment's event: %w", err)
 		}
@@ -169,24 +243,20 @@ func (c *Core) segment(ctx context.Context, h held) error {
 			return c.follow(ctx, h, event)
 		}
 	}
+	if h.batch == nil {
+		batch, err := h.app.Prepare(h.seg)
+		if err != nil {
+			return c.unsendable(ctx, h, err)
+		}
+		h.batch = batch
+	}
 	return c.send(ctx, h)
 }
 
 func (c *Core) unknownApp(job *jobs.Job) jobs.Fault {
 	known := c.Apps.Known(job.Platform)
-	problem := fmt.Sprintf("no app %q has %s credentials here; known: %s", job.App, job.Platform, list(known))
+	problem := fmt.Sprintf("no app %q has %s credentials here; known: %s", job.App, job.Platform, cmp.Or(strings.Join(known, ", "), "none"))
 	return jobs.Fault{Field: "app", Problem: problem}
-}
-
-func list(names []string) string {
-	if len(names) == 0 {
-		return "none"
-	}
-	text := names[0]
-	for _, name := range names[1:] {
-		text += ", " + name
-	}
-	return text
 }
 
 func first(header map[string][]string, key string) string {
@@ -198,5 +268,5 @@ func first(header map[string][]string, key string) string {
 
 type nobody struct{}
 
-func (nobody) Committed(*results.Event) {}
-func (nobody) Trouble(string, error)    {}
+func (nobody) Committed(*results.Event)    {}
+func (nobody) Trouble(string, error, bool) {}

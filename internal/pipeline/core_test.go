@@ -153,7 +153,7 @@ func TestRetryIsBuiltFromTheStoredEvent(t *testing.T) {
 	if first.Sent != 4 || first.Retry.Indexes.String() != "1,4" || first.Done {
 		t.Fatalf("%+v %+v", first, first.Retry)
 	}
-	if wait := first.Retry.At.Sub(start); wait < minBackoff || wait > 2*time.Second {
+	if wait := first.Retry.At.Sub(tenOClock); wait < minBackoff || wait > 2*time.Second {
 		t.Errorf("first retry after %s", wait)
 	}
 	w.app.script, w.app.sent = nil, nil
@@ -204,13 +204,13 @@ func TestDelayObeysFloorRetryAfterAndDeadline(t *testing.T) {
 	e := w.event(t, "push.results.apns.default.r.0.0")
 	due := map[string]time.Duration{}
 	for _, g := range e.Retry.Groups {
-		due[g.Indexes.String()] = g.NotBefore.Sub(start)
+		due[g.Indexes.String()] = g.NotBefore.Sub(tenOClock)
 	}
 	want := map[string]time.Duration{"0": 7 * time.Minute, "1": 3 * time.Minute, "3": 1500 * time.Millisecond}
 	if diff := cmp.Diff(want, due); diff != "" {
 		t.Error(diff)
 	}
-	if !e.Retry.At.Equal(start.Add(1500 * time.Millisecond)) {
+	if !e.Retry.At.Equal(tenOClock.Add(1500 * time.Millisecond)) {
 		t.Errorf("the next round is due at %s, not at the earliest time", e.Retry.At)
 	}
 	if len(e.Failures) != 1 || e.Failures[0].Index != 2 {
@@ -224,7 +224,7 @@ func TestDelayObeysFloorRetryAfterAndDeadline(t *testing.T) {
 	}
 	second := w.event(t, "push.results.apns.default.r.0.1")
 	for _, g := range second.Retry.Groups {
-		if g.Indexes.String() == "0" && (g.Attempts != 1 || !g.NotBefore.Equal(start.Add(7*time.Minute))) {
+		if g.Indexes.String() == "0" && (g.Attempts != 1 || !g.NotBefore.Equal(tenOClock.Add(7*time.Minute))) {
 			t.Errorf("recipient 0 rode on as %+v", g)
 		}
 	}
@@ -312,10 +312,10 @@ func TestScheduledJobWaitsWholeOnPushWork(t *testing.T) {
 	core := w.core()
 	core.Handle(t.Context(), job(7, 2, `,"id":"later","deliver_at":"2026-11-23T11:00:00Z"`))
 	waiting := w.puts["apns.default.normal.later.all.0"]
-	if !waiting.due.Equal(start.Add(time.Hour)) || len(w.app.sent) != 0 {
+	if !waiting.due.Equal(tenOClock.Add(time.Hour)) || len(w.app.sent) != 0 {
 		t.Fatalf("%+v sent %v", waiting, w.app.sent)
 	}
-	w.app.deadline = start.Add(2 * time.Hour)
+	w.app.deadline = tenOClock.Add(2 * time.Hour)
 	if core.Handle(t.Context(), w.take(t, "apns.default.normal.later.all.0")) != Ack {
 		t.Fatal("not acknowledged")
 	}
@@ -361,16 +361,179 @@ func TestSplitFollowsTheStoredPlan(t *testing.T) {
 	}
 }
 
-// A stop ends the waiting for a place to send from; nothing has begun then.
-func TestStopBeforeTheFirstByteGivesBack(t *testing.T) {
+// A drain ends the waiting for a place to send from; nothing has begun then.
+func TestDrainBeforeTheFirstByteGivesBack(t *testing.T) {
+	for _, fields := range []string{"", `,"id":"once","on_uncertain":"report"`} {
+		w := newWorld()
+		core := w.core()
+		draining, cancel := context.WithCancel(t.Context())
+		core.Draining = draining
+		blocked := make(chan struct{})
+		for range cap(core.segments) {
+			core.segments <- struct{}{}
+		}
+		got := make(chan Disposition)
+		go func() {
+			close(blocked)
+			got <- core.Handle(t.Context(), job(7, 3, fields))
+		}()
+		<-blocked
+		cancel()
+		if d := <-got; d != GiveBack || len(w.app.sent) != 0 || len(w.claims) != 0 {
+			t.Errorf("disposition %d, %d sent, claims %v", d, len(w.app.sent), w.claims)
+		}
+	}
+}
+
+// Told to stop in the middle of a sending, a worker still tells what is known: who was reached is not sent to again.
+func TestStopWhileSendingStillCommits(t *testing.T) {
+	w := newWorld()
+	ctx, cancel := context.WithCancel(t.Context())
+	w.app.onSend = cancel
+	w.app.script = func(p int) sender.Outcome {
+		if p == 2 {
+			return answer("ConnectionFailed", 0)
+		}
+		return sender.Outcome{Class: sender.Accepted}
+	}
+	if got := w.core().Handle(ctx, job(7, 3, `,"id":"j"`)); got != Ack {
+		t.Fatalf("disposition %d", got)
+	}
+	e := w.event(t, "push.results.apns.default.j.0.0")
+	if e.Sent != 2 || e.Retry.Indexes.String() != "2" {
+		t.Errorf("%+v %+v", e, e.Retry)
+	}
+}
+
+func TestScheduledJobOfTheSameIDAndAnotherBodyIsRefused(t *testing.T) {
 	w := newWorld()
 	core := w.core()
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if got := core.Handle(ctx, job(7, 3, "")); got != GiveBack {
-		t.Errorf("disposition %d, want GiveBack", got)
+	later := `,"id":"later","deliver_at":"2026-11-23T11:00:00Z"`
+	core.Handle(t.Context(), job(7, 2, later))
+	for range 2 { // the same job again is one too many, and nothing else
+		if core.Handle(t.Context(), job(7, 2, later)) != Ack || len(w.dead) != 0 {
+			t.Fatal("the copy was not passed over")
+		}
 	}
-	if len(w.app.sent) != 0 {
-		t.Errorf("%d sent", len(w.app.sent))
+	if core.Handle(t.Context(), job(8, 3, later)) != Ack {
+		t.Fatal("not acknowledged")
+	}
+	if len(w.dead) != 1 || w.dead[0].Event.Dead.Reason != deadReused || len(w.dead[0].Event.Skipped) != 1 {
+		t.Errorf("letters %+v", w.dead)
+	}
+}
+
+// A small job with the id of a large one that is under way must not take its place.
+func TestSmallJobDoesNotTakeOverARunningSplit(t *testing.T) {
+	w := newWorld()
+	core := w.core()
+	core.Handle(t.Context(), job(7, 1500, `,"id":"x"`))
+	if core.Handle(t.Context(), job(8, 1, `,"id":"x"`)) != Ack {
+		t.Fatal("not acknowledged")
+	}
+	if len(w.dead) != 1 || w.dead[0].Event.Dead.Reason != deadReused {
+		t.Errorf("letters %+v", w.dead)
+	}
+	for _, tail := range w.tails() {
+		core.Handle(t.Context(), w.take(t, tail))
+	}
+	if done := w.events["push.results.apns.default.x.done.0"]; done == nil || done.Totals.Sent != 1500 {
+		t.Errorf("%+v", done)
+	}
+}
+
+// A split that was begun goes on, even on a worker that does not have the app: some segments may be under way.
+func TestSplitGoesOnWithoutTheApp(t *testing.T) {
+	w := newWorld()
+	w.fail["put"] = 1
+	d := job(7, 2500, `,"id":"big"`)
+	if w.core().Handle(t.Context(), d) != Leave {
+		t.Fatal("acknowledged")
+	}
+	w.appGone = true
+	d.Suspicious = true
+	if w.core().Handle(t.Context(), d) != Ack || len(w.puts) != 3 || len(w.dead) != 0 {
+		t.Errorf("%d segments, %d letters", len(w.puts), len(w.dead))
+	}
+}
+
+func TestEventThatIsTooLargeIsStoredWithoutWhatItCanMiss(t *testing.T) {
+	w := newWorld()
+	w.refuse = func(e *results.Event) bool { return e.Accepted != nil || len(e.CanonicalIDs) > 1 }
+	w.app.script = func(p int) sender.Outcome {
+		out := sender.Outcome{Class: sender.Accepted, ProviderID: "id", CanonicalID: "new"}
+		if p == 1 {
+			out.CanonicalID = strings.Repeat("n", 1000)
+		}
+		return out
+	}
+	if got := w.core().Handle(t.Context(), job(7, 2, `,"id":"j"`)); got != Ack {
+		t.Fatalf("disposition %d", got)
+	}
+	if e := w.event(t, "push.results.apns.default.j.0.0"); e.Sent != 2 || len(e.CanonicalIDs) != 1 || e.Totals.CanonicalIDs != 1 {
+		t.Errorf("%+v %+v", e, e.Totals)
+	}
+	w.refuse = func(*results.Event) bool { return true }
+	if got := w.core().Handle(t.Context(), job(8, 2, `,"id":"k"`)); got != Leave {
+		t.Errorf("disposition %d of an event that can't be stored", got)
+	}
+}
+
+// One whose answer was lost stays uncertain, whatever kept it from being tried again.
+func TestLostAnswerStaysUncertain(t *testing.T) {
+	for name, second := range map[string]func(*world){
+		"no connection any more": func(w *world) {
+			w.app.script = func(int) sender.Outcome { return answer("ConnectionFailed", 0) }
+			w.app.deadline = w.now.Add(3 * time.Second)
+		},
+		"too late": func(w *world) { w.app.deadline = w.now },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld()
+			w.app.script = func(int) sender.Outcome { return answer("AnswerLost", 0) }
+			core := w.core()
+			core.Handle(t.Context(), job(7, 1, `,"id":"r"`))
+			d := w.take(t, "apns.default.normal.r.0.1")
+			second(w)
+			core.Handle(t.Context(), d)
+			e := w.event(t, "push.results.apns.default.r.0.1")
+			if e.Retry != nil {
+				core.Handle(t.Context(), w.take(t, "apns.default.normal.r.0.2"))
+				e = w.event(t, "push.results.apns.default.r.0.2")
+			}
+			if len(e.Uncertain) != 1 || e.Uncertain[0].Reason != "AnswerLost" {
+				t.Errorf("%+v", e)
+			}
+		})
+	}
+}
+
+// A work message that can't be read settles its recipients by what the event before says of them.
+func TestCorruptSegment(t *testing.T) {
+	w := newWorld()
+	core := w.core()
+	w.app.script = func(p int) sender.Outcome {
+		if p < 2 {
+			return answer("ServiceUnavailable", 503)
+		}
+		return sender.Outcome{Class: sender.Accepted}
+	}
+	core.Handle(t.Context(), job(7, 4, `,"id":"r"`))
+	d := w.take(t, "apns.default.normal.r.0.1")
+	d.Body = []byte("{")
+	if got := core.Handle(t.Context(), d); got != Ack {
+		t.Fatalf("disposition %d", got)
+	}
+	e := w.event(t, "push.results.apns.default.r.0.1")
+	if e.Kind != results.KindDead || len(e.Failures) != 2 || e.Failures[1].Index != 1 || e.Totals.Sent != 2 || len(w.dead) != 1 {
+		t.Errorf("%+v %+v", e, e.Totals)
+	}
+	// A segment of a split: the plan says who.
+	core.Handle(t.Context(), job(8, 2500, `,"id":"big"`))
+	d = w.take(t, "apns.default.normal.big.2.0")
+	d.Header = nil
+	core.Handle(t.Context(), d)
+	if e := w.event(t, "push.results.apns.default.big.2.0"); len(e.Failures) != 500 || e.Failures[0].Index != 2000 || e.Segments != 3 {
+		t.Errorf("%+v", e)
 	}
 }

@@ -25,7 +25,13 @@ type world struct {
 	done   map[string]map[int]bool
 	totals map[string]results.Totals
 	dead   []Letter
+	claims map[string]Claim
 	now    time.Time
+	nonces int
+	// appGone takes the app away; refuse says which events are too large.
+	appGone bool
+	refuse  func(*results.Event) bool
+	waited  time.Duration
 	// newer says that a newer copy of every work message waits.
 	newer bool
 	// fail makes the named step answer an error once for each count.
@@ -39,21 +45,25 @@ type put struct {
 	after uint64
 }
 
-var start = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
+var tenOClock = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 
 func newWorld() *world {
 	return &world{
 		events: map[string]*results.Event{}, puts: map[string]put{}, plans: map[string]Plan{},
-		done: map[string]map[int]bool{}, totals: map[string]results.Totals{}, fail: map[string]int{},
-		now: start, app: &scriptedApp{attempts: 10, deadline: start.Add(time.Hour)},
+		claims: map[string]Claim{}, done: map[string]map[int]bool{}, totals: map[string]results.Totals{}, fail: map[string]int{},
+		now: tenOClock, app: &scriptedApp{attempts: 10, deadline: tenOClock.Add(time.Hour)},
 	}
 }
 
 func (w *world) core() *Core {
 	return New(Params{
-		Events: w, Work: w, Status: w, Dead: w, Apps: w, Clock: w, Observer: nil,
-		Random:     func() float64 { return 0.5 },
-		Wait:       func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
+		Events: w, Work: w, Status: w, Dead: w, Claims: w, Apps: w, Clock: w, Observer: nil,
+		Random: func() float64 { return 0.5 },
+		Wait: func(ctx context.Context, d time.Duration) error {
+			w.waited += d
+			return ctx.Err()
+		},
+		Draining: context.Background(), AckWait: 30 * time.Second, Nonce: func() string { w.nonces++; return fmt.Sprint(w.nonces) },
 		MaxPayload: 1 << 20, MaxSegments: 4, Worker: "w-1",
 	})
 }
@@ -74,6 +84,9 @@ func (w *world) Commit(_ context.Context, e *results.Event) (*results.Event, err
 	defer w.mu.Unlock()
 	if err := w.step("commit", e.ID); err != nil {
 		return nil, err
+	}
+	if w.refuse != nil && w.refuse(e) {
+		return nil, ErrRefused
 	}
 	if earlier := w.events[e.Subject()]; earlier != nil {
 		return earlier, nil
@@ -106,6 +119,23 @@ func (w *world) Newer(_ context.Context, subject string, _ uint64) (bool, error)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.newer, w.step("newer", subject)
+}
+
+func (w *world) Living(_ context.Context, seg *jobs.Segment) (string, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	alive, ok := w.puts[seg.Tail().String()]
+	if !ok {
+		return "", w.step("living", seg.JobID)
+	}
+	return alive.seg.Fingerprint, w.step("living", seg.JobID)
+}
+
+func (w *world) FindPlan(_ context.Context, p jobs.Platform, app, job string) (Plan, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	key := fmt.Sprintf("%s.%s.%s", p, app, job)
+	return w.plans[key], w.step("find-plan", key)
 }
 
 func (w *world) Plan(_ context.Context, p jobs.Platform, app, job string, plan Plan) (Plan, error) {
@@ -151,8 +181,37 @@ func (w *world) Bury(_ context.Context, l Letter) error {
 	return nil
 }
 
+func (w *world) Claim(_ context.Context, key string) (Claim, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.claims[key], w.step("claim", key)
+}
+
+func (w *world) PutClaim(_ context.Context, key string, claim Claim) (Claim, bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.step("put-claim", key); err != nil {
+		return claim, false, err
+	}
+	if w.claims[key].Revision != claim.Revision {
+		return claim, false, nil
+	}
+	claim.Revision++
+	w.claims[key] = claim
+	return claim, true, nil
+}
+
+func (w *world) DropClaim(_ context.Context, key string, revision uint64) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.claims[key].Revision == revision {
+		delete(w.claims, key)
+	}
+	return w.step("drop-claim", key)
+}
+
 func (w *world) App(_ jobs.Platform, name string) (App, bool) {
-	return w.app, name == jobs.DefaultApp
+	return w.app, name == jobs.DefaultApp && !w.appGone
 }
 func (w *world) Known(jobs.Platform) []string { return []string{jobs.DefaultApp} }
 func (w *world) Now() time.Time               { return w.now }
@@ -195,11 +254,15 @@ type scriptedBatch struct {
 
 func (b *scriptedBatch) Deadline() time.Time { return b.deadline }
 
-func (b *scriptedBatch) Send(_ context.Context, recipients []int, out []sender.Outcome) {
+func (b *scriptedBatch) Send(_ context.Context, recipients []int, proceed func() bool, out []sender.Outcome) {
 	if b.onSend != nil {
 		b.onSend()
 	}
 	for _, i := range recipients {
+		if !proceed() {
+			out[i] = answer("ConnectionFailed", 0)
+			continue
+		}
 		b.sent = append(b.sent, b.seg.Position(i))
 		out[i] = sender.Outcome{Class: sender.Accepted}
 		if b.script != nil {
@@ -219,7 +282,7 @@ func job(sequence uint64, n int, fields string) Delivery {
 	}
 	return Delivery{
 		Stream: jobs.StreamJobs, Subject: jobs.IntakeSubject(jobs.APNS, jobs.LaneNormal),
-		Body: []byte(body + "]}"), Sequence: sequence, Stored: start,
+		Body: []byte(body + "]}"), Sequence: sequence, Stored: tenOClock,
 	}
 }
 
@@ -267,4 +330,12 @@ func (w *world) event(t *testing.T, subject string) *results.Event {
 		t.Errorf("the books of %s do not balance: %v", e.ID, err)
 	}
 	return e
+}
+
+// waitAnd is a Wait during which something happens.
+func waitAnd(happens func()) func(context.Context, time.Duration) error {
+	return func(ctx context.Context, _ time.Duration) error {
+		happens()
+		return ctx.Err()
+	}
 }

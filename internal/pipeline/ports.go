@@ -42,6 +42,9 @@ const (
 // ErrStale says that the broker may have given the delivery to somebody else meanwhile.
 var ErrStale = errors.New("the delivery's lease is over")
 
+// ErrRefused says that what was to be stored is certainly not stored and never will be as it is: it is too large.
+var ErrRefused = errors.New("the broker refuses it")
+
 // Events is the store of result events: one per subject, for ever.
 type Events interface {
 	// Commit stores the event on its own subject if nothing is stored there. It returns nil if the event is stored now, or
@@ -58,6 +61,8 @@ type Work interface {
 	Put(ctx context.Context, segment *jobs.Segment, due time.Time, after uint64) (stored bool, err error)
 	// Newer says whether a newer copy of the work message with this subject and sequence waits.
 	Newer(ctx context.Context, subject string, sequence uint64) (bool, error)
+	// Living returns the fingerprint of the living copy of the segment, "" if there certainly is none.
+	Living(ctx context.Context, segment *jobs.Segment) (fingerprint string, err error)
 }
 
 // Plan is how a job was split, created before its first segment is published and followed by whoever finds it.
@@ -82,8 +87,32 @@ type Progress struct {
 type Status interface {
 	// Plan creates the job's plan, or returns the one that exists.
 	Plan(ctx context.Context, platform jobs.Platform, app, job string, plan Plan) (Plan, error)
+	// FindPlan returns the job's plan; one without Bounds if there certainly is none.
+	FindPlan(ctx context.Context, platform jobs.Platform, app, job string) (Plan, error)
 	// Settle adds the totals of a settled segment, once however often it is called, and returns the record after it.
 	Settle(ctx context.Context, event *results.Event) (Progress, error)
+}
+
+// Claim is what is known of the starts of one delivery, or of who sends a segment at most once.
+type Claim struct {
+	// Starts counts starts of a suspicious delivery, Alone those of them that ran alone on their worker.
+	Starts int `json:"starts,omitempty"`
+	Alone  int `json:"alone,omitempty"`
+	// Owner is who claimed a segment that is sent at most once: worker and nonce.
+	Owner string `json:"owner,omitempty"`
+	// Revision is the record's revision; 0 for none.
+	Revision uint64 `json:"-"`
+}
+
+// Claims keeps claims by key.
+type Claims interface {
+	// Claim reads the record of the key; a zero Claim if there certainly is none.
+	Claim(ctx context.Context, key string) (Claim, error)
+	// PutClaim writes the record if it still is at claim.Revision and returns it with its new revision; stored is false if
+	// somebody else wrote it meanwhile. An error means that the outcome is not known.
+	PutClaim(ctx context.Context, key string, claim Claim) (written Claim, stored bool, err error)
+	// DropClaim removes the record at that revision. That it is gone already is no error.
+	DropClaim(ctx context.Context, key string, revision uint64) error
 }
 
 // Letter is a dead letter.
@@ -127,8 +156,9 @@ type Batch interface {
 	// Deadline is when the provider should no longer be asked; zero for a job that is sent once and never retried.
 	Deadline() time.Time
 	// Send sends to recipient i of the segment for each i in recipients and sets out[i] for each of them. It returns when every
-	// one has its outcome; a cancelled context makes the rest sender.Unsent or sender.Uncertain.
-	Send(ctx context.Context, recipients []int, out []sender.Outcome)
+	// one has its outcome; a cancelled context makes the rest sender.Unsent or sender.Uncertain. proceed is asked before each
+	// write to the provider; once it answers false the rest is sender.Unsent.
+	Send(ctx context.Context, recipients []int, proceed func() bool, out []sender.Outcome)
 }
 
 // Clock tells the broker's time.

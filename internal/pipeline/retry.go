@@ -9,8 +9,8 @@ import (
 	"github.com/volleypush/volley/sender"
 )
 
-// The back-off between attempts. The last steps reach Apple's own advice for 5xx answers (Handling notification responses
-// from APNs: retry after 15 minutes).
+// The back-off between attempts. Its ceiling is Apple's own advice for 5xx answers (Handling notification responses from APNs: retry
+// after 15 minutes), which the tenth step would reach.
 const (
 	minBackoff = time.Second
 	maxBackoff = 15 * time.Minute
@@ -37,6 +37,8 @@ type cause struct {
 	attempts   int
 	retryAfter time.Duration
 	notBefore  time.Time
+	// free says that the try costs no attempt.
+	free bool
 }
 
 // take decides whether a recipient is tried again after a transient answer. Only an answer of its own costs an attempt: one
@@ -61,13 +63,18 @@ func (n *retries) take(i int) bool {
 	if attempts >= r.app.MaxAttempts() {
 		return false
 	}
-	c := cause{reason: out.Reason, status: out.Status, attempts: attempts, retryAfter: out.RetryAfter}
+	reason, status := out.Reason, out.Status
+	if out.Class == sender.Unsent && r.lostBefore(i) {
+		// That it was not sent to again does not make it any surer whether it was reached before.
+		reason, status = r.app.Reason(r.try(i).Reason), r.try(i).Status
+	}
+	c := cause{reason: reason, status: status, attempts: attempts, retryAfter: out.RetryAfter, free: out.Class == sender.Unsent}
 	if k := n.find(c); k >= 0 {
 		return n.join(k, i)
 	}
 	due := n.now.Add(n.delay(c))
 	n.groups = append(n.groups, group{cause: c, RetryGroup: results.RetryGroup{
-		Attempts: attempts, NotBefore: due.UTC(), Reason: out.Reason.Name, Status: out.Status,
+		Attempts: attempts, NotBefore: due.UTC(), Reason: reason.Name, Status: status,
 	}})
 	return n.join(len(n.groups)-1, i)
 }
@@ -106,8 +113,10 @@ func (n *retries) join(k, i int) bool {
 
 // delay is max(Retry-After, the reason's floor, full-jitter back-off).
 func (n *retries) delay(c cause) time.Duration {
-	// A recipient that costs no attempts still waits longer each round.
-	step := max(c.attempts, n.round.seg.Round+1)
+	step := c.attempts
+	if c.free { // it costs no attempt, and still waits longer each round
+		step = max(step, n.round.seg.Round+1)
+	}
 	ceiling := maxBackoff
 	if step < 10 { // 2^10 s is more than maxBackoff
 		ceiling = min(ceiling, time.Second<<step)

@@ -20,6 +20,10 @@ type round struct {
 	out []sender.Outcome
 }
 
+// nearlyDue is how early a recipient may be sent to again with others: the broker's clock, which fires the schedule, and our idea
+// of it differ a little, and a round that sends to nobody is worth nothing.
+const nearlyDue = time.Second
+
 // ready lists who is sent to now: everybody whose time has come, unless the deadline has passed.
 func (r *round) ready(now time.Time) []int {
 	if r.late(now) {
@@ -27,7 +31,7 @@ func (r *round) ready(now time.Time) []int {
 	}
 	ready := make([]int, 0, len(r.out))
 	for i := range r.out {
-		if !r.try(i).NotBefore.After(now) {
+		if !r.try(i).NotBefore.After(now.Add(nearlyDue)) {
 			ready = append(ready, i)
 		}
 	}
@@ -102,9 +106,9 @@ func (r *round) giveUp(e *results.Event, i int, expired *jobs.Indexes) {
 	out := &r.out[i]
 	switch {
 	case out.Class == sender.Uncertain:
-		e.Uncertain = append(e.Uncertain, results.Uncertain{
-			Index: r.seg.Position(i), Token: r.seg.Job.Recipient(i), Reason: out.Reason.Name,
-		})
+		r.uncertain(e, i, out.Reason.Name)
+	case out.Class == sender.Unsent && r.lostBefore(i):
+		r.uncertain(e, i, r.try(i).Reason)
 	case out.Class == sender.Unsent && r.try(i).Attempts == 0 && !r.deadline.IsZero():
 		*expired = append(*expired, r.seg.Position(i))
 	default:
@@ -115,11 +119,24 @@ func (r *round) giveUp(e *results.Event, i int, expired *jobs.Indexes) {
 // outOfTime places a recipient whose deadline passed before this round began.
 func (r *round) outOfTime(e *results.Event, i int, expired *jobs.Indexes) {
 	try := r.try(i)
-	if try.Attempts == 0 {
+	switch {
+	case r.lostBefore(i):
+		r.uncertain(e, i, try.Reason)
+	case try.Attempts == 0:
 		*expired = append(*expired, r.seg.Position(i))
-		return
+	default:
+		e.Failures = append(e.Failures, r.failure(i, r.app.Reason(try.Reason), try.Status))
 	}
-	e.Failures = append(e.Failures, r.failure(i, r.app.Reason(try.Reason), try.Status))
+}
+
+// lostBefore says whether the last answer that an earlier round waited for was lost: the recipient may have been reached.
+func (r *round) lostBefore(i int) bool {
+	try := r.try(i)
+	return try.Reason != "" && r.app.Reason(try.Reason).Class == sender.Uncertain
+}
+
+func (r *round) uncertain(e *results.Event, i int, reason string) {
+	e.Uncertain = append(e.Uncertain, results.Uncertain{Index: r.seg.Position(i), Token: r.seg.Job.Recipient(i), Reason: reason})
 }
 
 func (r *round) failure(i int, reason *sender.Reason, status int) results.Failure {
@@ -153,7 +170,7 @@ func newEvent(seg *jobs.Segment, kind results.Kind, now time.Time) *results.Even
 	return e
 }
 
-// eventSubject is where the event of the segment's current round is stored.
-func eventSubject(seg *jobs.Segment) string {
-	return results.SubjectOf(seg.Job.Platform, seg.Job.App, seg.JobID, strconv.Itoa(seg.Number), seg.Round)
+// eventKey is the key of the event of the segment's current round.
+func eventKey(seg *jobs.Segment) results.Key {
+	return results.Key{Platform: seg.Job.Platform, App: seg.Job.App, Job: seg.JobID, Segment: strconv.Itoa(seg.Number), Round: seg.Round}
 }

@@ -55,7 +55,8 @@ func (a *apnsApp) request(seg *jobs.Segment) (apns.Request, time.Time, error) {
 		CollapseID: or(o.CollapseID, ""), PushType: or(o.PushType, ""), ErrorTimeout: a.ErrorTimeout,
 	}
 	if o.ErrorTimeout != nil {
-		request.ErrorTimeout = time.Duration(*o.ErrorTimeout * float64(time.Second))
+		// 0 is no wait at all, which the sender would take for its default.
+		request.ErrorTimeout = max(time.Duration(*o.ErrorTimeout*float64(time.Second)), 1)
 	}
 	switch {
 	case o.Priority != nil:
@@ -135,7 +136,7 @@ type apnsBatch struct {
 func (b *apnsBatch) Deadline() time.Time { return b.deadline }
 
 // Send implements pipeline.Batch. A malformed device token fails alone, in the sender.
-func (b *apnsBatch) Send(ctx context.Context, recipients []int, out []sender.Outcome) {
+func (b *apnsBatch) Send(ctx context.Context, recipients []int, proceed func() bool, out []sender.Outcome) {
 	request := b.request
 	request.Tokens = make([]string, len(recipients))
 	positions := make([]int, len(recipients))

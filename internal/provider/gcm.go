@@ -50,8 +50,8 @@ func (a *gcmApp) Prepare(seg *jobs.Segment) (pipeline.Batch, error) {
 		deadline = from.Add(time.Duration(*ttl) * time.Second)
 		if *ttl == 0 {
 			deadline = time.Time{} // now or never
-		} else if left := int64(deadline.Sub(now) / time.Second); left < *ttl && now.After(from) {
-			left = max(left, 1) // 0 would mean something else
+		} else if seg.Round > 0 {
+			left := max(int64((deadline.Sub(now)+time.Second-1)/time.Second), 1) // 0 would mean something else
 			message.TimeToLive = &left
 		}
 	}
@@ -110,7 +110,7 @@ type gcmBatch struct {
 func (b *gcmBatch) Deadline() time.Time { return b.deadline }
 
 // Send implements pipeline.Batch. A malformed registration ID fails alone, in the sender.
-func (b *gcmBatch) Send(ctx context.Context, recipients []int, out []sender.Outcome) {
+func (b *gcmBatch) Send(ctx context.Context, recipients []int, proceed func() bool, out []sender.Outcome) {
 	request := gcm.Request{Message: b.prepared}
 	if _, target := b.seg.Job.Target(); !target {
 		request.Tokens = make([]string, len(recipients))

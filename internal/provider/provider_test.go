@@ -181,7 +181,11 @@ func TestAPNSIDs(t *testing.T) {
 func prepareGCM(t *testing.T, protocol gcm.Protocol, now time.Time, body string) (*gcmBatch, error) {
 	t.Helper()
 	app := &gcmApp{GCMParams: GCMParams{Protocol: protocol, Now: func() time.Time { return now }, Notice: func(text string) { t.Log(text) }}, noticed: map[string]bool{}}
-	batch, err := app.Prepare(segment(t, jobs.GCM, body))
+	seg := segment(t, jobs.GCM, body)
+	if now.Sub(published) > time.Second {
+		seg.Round = 1
+	}
+	batch, err := app.Prepare(seg)
 	if err != nil {
 		return nil, err
 	}
@@ -197,6 +201,7 @@ func TestGCMTimeToLive(t *testing.T) {
 	}{
 		{"default", ``, published, published.Add(28 * 24 * time.Hour), ""},
 		{"given", `"time_to_live":600,`, published, published.Add(10 * time.Minute), "600"},
+		{"all of it in the first round", `"time_to_live":600,`, published.Add(3 * time.Millisecond), published.Add(10 * time.Minute), "600"},
 		{"the remainder on a retry", `"time_to_live":600,`, published.Add(4 * time.Minute), published.Add(10 * time.Minute), "360"},
 		{"never 0 by counting down", `"time_to_live":600,`, published.Add(11 * time.Minute), published.Add(10 * time.Minute), "1"},
 		{"now or never", `"time_to_live":0,`, published, time.Time{}, "0"},

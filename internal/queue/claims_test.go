@@ -8,7 +8,8 @@ import (
 )
 
 func TestClaimIsMadeOnceAndDropped(t *testing.T) {
-	c := prepared(t)
+	_, c := broker(t)
+	ensure(t, c)
 	const key = "apns.default.j.0.0"
 	if claim, err := c.Claim(t.Context(), key); err != nil || claim != (pipeline.Claim{}) {
 		t.Fatalf("%+v %v", claim, err)

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -16,19 +17,30 @@ import (
 	"github.com/volleypush/volley/jobs"
 )
 
-// Headers of a dead letter, beside those the message had.
+// Headers of a dead letter, beside those the message had. A letter also has jobs.HeaderPublished and, if it was one before,
+// jobs.HeaderRequeues.
 const (
-	HeaderReason   = "Volley-Reason"   // the word of results.Dead
-	HeaderEvent    = "Volley-Event"    // id of the event committed for it
-	HeaderJob      = "Volley-Job"      // the job's resolved id
-	HeaderCampaign = "Volley-Campaign" // absent if it has none
-	HeaderStream   = "Volley-Stream"   // where the message was taken from
-	HeaderSequence = "Volley-Sequence"
+	HeaderReason     = "Volley-Reason"   // the word of results.Dead
+	HeaderEvent      = "Volley-Event"    // id of the event committed for it
+	HeaderJob        = "Volley-Job"      // the job's resolved id
+	HeaderCampaign   = "Volley-Campaign" // absent if it has none
+	HeaderStream     = "Volley-Stream"   // where the message was taken from
+	HeaderSubject    = "Volley-Subject"  // its subject there: lane, and segment if it was one
+	HeaderSequence   = "Volley-Sequence"
+	HeaderRecipients = "Volley-Recipients" // how many its event accounts for
+	HeaderUncertain  = "Volley-Uncertain"  // how many of them may have been reached; absent for none
+	HeaderFaults     = "Volley-Faults"     // JSON list of jobs.Fault; absent if there are none
 )
 
-// deadWindow is how long PUSH_DEAD knows a letter's event id again. A redelivery after a crash between letter and
-// acknowledgement comes within an ack wait; a longer gap stores the letter twice, which its event id shows.
-const deadWindow = time.Hour
+const (
+	// deadWindow is how long PUSH_DEAD knows a letter's event id again. A redelivery after a crash between letter and
+	// acknowledgement comes within an ack wait; a longer gap stores the letter twice, which its event id shows.
+	deadWindow = time.Hour
+	// maxHeaders is the most bytes of headers that JetStream stores with a message: their length has 16 bits.
+	maxHeaders = 1<<16 - 1
+	// maxFaultsHeader bounds the faults that a letter repeats from its event, in bytes.
+	maxFaultsHeader = 16 << 10
+)
 
 const subjectDead = "push.dead."
 
@@ -49,10 +61,15 @@ func deadMsg(letter pipeline.Letter) (*nats.Msg, error) {
 	if event == nil || event.Dead == nil {
 		return nil, errors.New("a dead letter needs the event that was committed for it")
 	}
-	header := withoutNATS(letter.Header)
+	header := without(letter.Header, "Nats-")
+	if event.Dead.Stream == jobs.StreamJobs {
+		// A publisher's own headers under our names say nothing. Those of a work message are what it is requeued from.
+		header = without(header, "Volley-")
+	}
 	header.Set(HeaderReason, event.Dead.Reason)
 	header.Set(HeaderEvent, event.ID)
 	header.Set(HeaderJob, event.Job)
+	header.Set(HeaderRecipients, strconv.Itoa(event.Recipients))
 	if event.Campaign != "" {
 		header.Set(HeaderCampaign, event.Campaign)
 	}
@@ -60,54 +77,74 @@ func deadMsg(letter pipeline.Letter) (*nats.Msg, error) {
 		header.Set(HeaderStream, event.Dead.Stream)
 		header.Set(HeaderSequence, strconv.FormatUint(event.Dead.Sequence, 10))
 	}
+	if letter.Subject != "" {
+		header.Set(HeaderSubject, letter.Subject)
+	}
+	if !letter.Published.IsZero() {
+		header.Set(jobs.HeaderPublished, letter.Published.UTC().Format(time.RFC3339Nano))
+	}
+	if n := len(event.Uncertain); n > 0 {
+		header.Set(HeaderUncertain, strconv.Itoa(n))
+	}
+	if len(event.Dead.Faults) > 0 {
+		header.Set(HeaderFaults, faultsHeader(event.Dead.Faults))
+	}
 	header.Set(jetstream.MsgIDHeader, event.ID)
-	return &nats.Msg{Subject: subjectDead + string(letter.Platform) + "." + letter.App, Header: header, Data: letter.Body}, nil
+	return &nats.Msg{
+		Subject: subjectDead + string(letter.Platform) + "." + letter.App, Header: shortened(header), Data: letter.Body,
+	}, nil
 }
 
-// withoutNATS copies the headers but those that mean something to the broker, in whatever case they are written.
-func withoutNATS(header map[string][]string) nats.Header {
+// without copies the headers but those with the prefix, in whatever case they are written. Nats-* ones mean something to the broker.
+func without(header map[string][]string, prefix string) nats.Header {
 	own := nats.Header(maps.Clone(header))
 	if own == nil {
 		own = nats.Header{}
 	}
 	maps.DeleteFunc(own, func(name string, _ []string) bool {
-		return len(name) >= 5 && strings.EqualFold(name[:5], "Nats-")
+		return len(name) >= len(prefix) && strings.EqualFold(name[:len(prefix)], prefix)
 	})
 	return own
 }
 
-// DeadFilter chooses dead letters; the zero value chooses all.
-type DeadFilter struct {
-	Platform jobs.Platform
-	App      string
-}
-
-// DeadLetter is a stored dead letter.
-type DeadLetter struct {
-	// Sequence is its place in PUSH_DEAD, Stored when it was stored (the broker's clock).
-	Sequence uint64
-	Stored   time.Time
-	Platform jobs.Platform
-	App      string
-	// Reason, Event and Job repeat the headers.
-	Reason, Event, Job string
-	Header             map[string][]string
-	// Body is the message as it was published.
-	Body []byte
-}
-
-// DeadLetters calls fn with every stored letter that the filter chooses, oldest first. An error of fn ends it and is returned.
-func (c *Conn) DeadLetters(ctx context.Context, filter DeadFilter, fn func(DeadLetter) error) error {
-	subject := subjectDead + orAny(string(filter.Platform)) + "." + orAny(filter.App)
-	return c.replay(ctx, replay{Stream: jobs.StreamDead, Subject: subject}, func(msg jetstream.Msg, meta *jetstream.MsgMetadata) error {
-		parts := strings.Split(strings.TrimPrefix(msg.Subject(), subjectDead), ".")
-		if len(parts) != 2 {
-			return fmt.Errorf("%s holds %s, which is no dead letter", jobs.StreamDead, msg.Subject())
+// faultsHeader is the list as JSON, cut where it gets too long: the event has all of them.
+func faultsHeader(faults []jobs.Fault) string {
+	for n := len(faults); ; n /= 2 {
+		shown := faults[:n:n]
+		if left := len(faults) - n; left > 0 {
+			shown = append(shown, jobs.Fault{Problem: fmt.Sprintf("and %d more, which its event lists", left)})
 		}
-		h := msg.Headers()
-		return fn(DeadLetter{
-			Sequence: meta.Sequence.Stream, Stored: meta.Timestamp, Platform: jobs.Platform(parts[0]), App: parts[1],
-			Reason: h.Get(HeaderReason), Event: h.Get(HeaderEvent), Job: h.Get(HeaderJob), Header: h, Body: msg.Data(),
-		})
+		text, err := json.Marshal(shown)
+		if err == nil && len(text) <= maxFaultsHeader || n == 0 {
+			return string(text)
+		}
+	}
+}
+
+// shortened leaves out what a letter can do without until the broker takes the headers: first the publisher's own, then what
+// earlier rounds did, then the faults. A letter that can't be stored would come back for ever.
+func shortened(header nats.Header) nats.Header {
+	if headerBytes(header) <= maxHeaders {
+		return header
+	}
+	maps.DeleteFunc(header, func(name string, _ []string) bool {
+		return !strings.HasPrefix(name, "Volley-") && name != jetstream.MsgIDHeader
 	})
+	for _, spare := range []string{jobs.HeaderPrior, jobs.HeaderTries, HeaderFaults} {
+		if headerBytes(header) > maxHeaders {
+			header.Del(spare)
+		}
+	}
+	return header
+}
+
+// headerBytes is how long the headers are on the wire.
+func headerBytes(header nats.Header) int {
+	n := len("NATS/1.0\r\n") + len("\r\n")
+	for name, values := range header {
+		for _, value := range values {
+			n += len(name) + len(": ") + len(value) + len("\r\n")
+		}
+	}
+	return n
 }

@@ -7,6 +7,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/volleypush/volley/internal/pipeline"
 )
 
 // The kinds of errors, for errors.Is. The text of an error is one sentence that says what to do.
@@ -16,7 +18,7 @@ var (
 	// ErrFull says that the broker refused a message because a stream or its disk is full. It is not stored.
 	ErrFull = errors.New("the broker is full")
 	// ErrTooBig says that a message is larger than its stream takes. It is not stored.
-	ErrTooBig = errors.New("the message is too big")
+	ErrTooBig = fmt.Errorf("the message is too big (%w)", pipeline.ErrRefused)
 	// ErrTopology says that the broker's streams are not, and can't be made, what Volley needs.
 	ErrTopology = errors.New("the broker's streams don't fit")
 )

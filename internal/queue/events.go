@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/volleypush/volley/internal/pipeline"
 	"github.com/volleypush/volley/jobs"
 	"github.com/volleypush/volley/results"
 )
@@ -25,7 +26,7 @@ const (
 func (c *Conn) Commit(ctx context.Context, event *results.Event) (*results.Event, error) {
 	body, err := results.Encode(event)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", pipeline.ErrRefused, err)
 	}
 	subject := event.Subject()
 	_, err = c.publish(ctx, eventMsg(subject, body))

@@ -25,6 +25,7 @@ type stored struct {
 	Subject  string    `json:"subject"`
 	Sequence uint64    `json:"seq"`
 	Data     []byte    `json:"data"`
+	Headers  []byte    `json:"hdrs"`
 	Time     time.Time `json:"time"`
 }
 

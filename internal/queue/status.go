@@ -68,6 +68,15 @@ func (c *Conn) Plan(ctx context.Context, platform jobs.Platform, app, job string
 	return have.Plan, nil
 }
 
+// FindPlan implements pipeline.Status.
+func (c *Conn) FindPlan(ctx context.Context, platform jobs.Platform, app, job string) (pipeline.Plan, error) {
+	r, _, err := c.record(ctx, statusKey(platform, app, job))
+	if err != nil {
+		return pipeline.Plan{}, err
+	}
+	return r.Plan, nil
+}
+
 // Settle implements pipeline.Status: it adds the totals of a settled segment, once for each segment number.
 //
 // A record that is gone (older than its retention, or removed by hand) is begun again from the event: the segment's recipients

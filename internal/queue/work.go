@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -63,4 +64,20 @@ func (c *Conn) Newer(ctx context.Context, subject string, sequence uint64) (bool
 		return false, err
 	}
 	return last.Sequence > sequence, nil
+}
+
+// Living implements pipeline.Work: the fingerprint of the job that the living copy of the segment belongs to.
+func (c *Conn) Living(ctx context.Context, segment *jobs.Segment) (string, error) {
+	last, err := c.lastOn(ctx, jobs.StreamWork, segment.Tail().AnySubject())
+	if errors.Is(err, errAbsent) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	header, err := nats.DecodeHeadersMsg(last.Headers)
+	if err != nil {
+		return "", fmt.Errorf("the living copy of segment %s has headers that can't be read: %w", segment.Tail(), err)
+	}
+	return header.Get(jobs.HeaderFingerprint), nil
 }

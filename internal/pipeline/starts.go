@@ -1,0 +1,166 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/volleypush/volley/jobs"
+	"github.com/volleypush/volley/results"
+)
+
+// A delivery that kills its worker would do so for ever: the broker only sees that it was not acknowledged, and its delivery count
+// is no help (it starts again with the server, and counts what never began). So we count ourselves. A suspicious delivery
+// claims its start before anything in it is looked at:
+//
+//	first suspicious start   together with others, as usual
+//	second and third         alone on the worker: a bystander of the real culprit gets through here
+//	after that               dead
+//
+// The claim is dropped when the delivery comes to its end.
+const maxAloneStarts = 2
+
+// everybody is the weight of a delivery that runs alone; each other one weighs 1.
+const everybody = 1 << 30
+
+// startKey names the message, not the job: what kills the worker may be the decoding itself.
+func startKey(d Delivery) string {
+	return d.Stream + "." + strconv.FormatUint(d.Sequence, 10) + "." + strconv.FormatInt(d.Stored.UnixMilli(), 36)
+}
+
+// start is one counted start of a delivery.
+type start struct {
+	core  *Core
+	key   string
+	claim Claim
+	// weight is what the start holds of Core.turn.
+	weight int64
+	// poison says that it must not start again.
+	poison bool
+}
+
+// begin lets a delivery start: at once, alone, or never again.
+func (c *Core) begin(ctx context.Context, d Delivery) (*start, error) {
+	s := &start{core: c, weight: 1}
+	if d.Suspicious {
+		s.key = startKey(d)
+		if err := s.count(ctx); err != nil {
+			return nil, fmt.Errorf("counting the starts of the delivery: %w", err)
+		}
+	}
+	if err := c.turn.Acquire(c.Draining, s.weight); err != nil {
+		s.takeBack()
+		return nil, errNotBegun
+	}
+	return s, nil
+}
+
+// count writes down that the delivery starts now, before it does.
+func (s *start) count(ctx context.Context) error {
+	for {
+		claim, err := s.core.Claims.Claim(ctx, s.key)
+		if err != nil {
+			return err
+		}
+		switch {
+		case claim.Alone >= maxAloneStarts:
+			s.claim, s.poison = claim, true
+			return nil
+		case claim.Starts > 0:
+			claim.Alone++
+			s.weight = everybody
+		}
+		claim.Starts++
+		written, stored, err := s.core.Claims.PutClaim(ctx, s.key, claim)
+		if err != nil {
+			return err
+		}
+		if stored {
+			s.claim = written
+			return nil
+		}
+		s.weight = 1 // somebody else counted a start of it: look again
+	}
+}
+
+// end lets the others go on. A delivery that came to its end forgets its starts. Any other takes this one back: whatever went wrong,
+// the worker is alive to tell.
+func (s *start) end(d Disposition) {
+	s.core.turn.Release(s.weight)
+	if d == Ack {
+		s.drop(s.claim.Revision)
+		return
+	}
+	s.takeBack()
+}
+
+// takeBack undoes the count of this start.
+func (s *start) takeBack() {
+	if s.key == "" || s.poison {
+		return
+	}
+	before := s.claim
+	before.Starts--
+	if s.weight == everybody {
+		before.Alone--
+	}
+	if before.Starts == 0 {
+		s.drop(s.claim.Revision)
+		return
+	}
+	ctx, cancel := s.core.lastWords()
+	defer cancel()
+	if _, _, err := s.core.Claims.PutClaim(ctx, s.key, before); err != nil {
+		s.core.Observer.Trouble("taking back a start", err, false)
+	}
+}
+
+func (s *start) drop(revision uint64) {
+	if s.key == "" || revision == 0 {
+		return
+	}
+	ctx, cancel := s.core.lastWords()
+	defer cancel()
+	if err := s.core.Claims.DropClaim(ctx, s.key, revision); err != nil {
+		s.core.Observer.Trouble("forgetting the starts of a delivery", err, false)
+	}
+}
+
+// poisoned buries a delivery that took its worker with it too often.
+func (c *Core) poisoned(ctx context.Context, d Delivery, s *start) error {
+	fault := jobs.Fault{Problem: fmt.Sprintf("its worker ended %d times without finishing it, the last %d times with nothing else under way; "+
+		"look at the worker's log of these times before you requeue it", s.claim.Starts, s.claim.Alone)}
+	h, err := c.identify(d)
+	if err != nil {
+		return err
+	}
+	return c.bury(ctx, h, deadPoison, jobs.Faults{fault})
+}
+
+// identify makes a segment of a delivery without the decoder that may have killed the worker. A message of PUSH_WORK was
+// decoded before, by whoever put it there.
+func (c *Core) identify(d Delivery) (held, error) {
+	if d.Stream == jobs.StreamWork {
+		seg, err := jobs.DecodeSegment(d.Subject, d.Header, d.Body)
+		if err != nil {
+			return held{}, fmt.Errorf("a work message can't be read: %w", err)
+		}
+		return held{Delivery: d, seg: seg, follows: d.Sequence}, nil
+	}
+	platform, lane, ok := jobs.ParseIntakeSubject(d.Subject)
+	if !ok {
+		return held{}, fmt.Errorf("subject %q is no job subject of this version; a newer worker may know it", d.Subject)
+	}
+	return held{Delivery: d, seg: unread(d, platform, lane)}, nil
+}
+
+// unread is the segment of a job of which only the identity is known.
+func unread(d Delivery, platform jobs.Platform, lane jobs.Lane) *jobs.Segment {
+	job := jobs.Identify(platform, d.Body)
+	if job.App == "" {
+		job.App = results.UnreadableApp
+	}
+	seg := jobs.NewSegment(job, lane, first(d.Header, "Nats-Msg-Id"), d.Sequence, d.Stored)
+	seg.Fingerprint, seg.Body = jobs.Fingerprint(d.Body), d.Body
+	return seg
+}
