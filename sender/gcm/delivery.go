@@ -78,7 +78,7 @@ func (d *delivery) stop(o sender.Outcome) {
 func (d *delivery) notBegun() sender.Outcome {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.stopped != nil && d.ctx.Err() == nil {
+	if d.stopped != nil {
 		return *d.stopped
 	}
 	return sender.Failed(reasonsByName[reasonCancelled], 0)

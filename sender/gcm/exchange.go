@@ -63,9 +63,7 @@ func (d *delivery) unconnected(err error) sender.Outcome {
 	if d.open.Err() != nil {
 		return d.notBegun()
 	}
-	o := sender.Failed(d.explain(reasonConnectionFailed, connectDetail(err)), 0)
-	d.stop(o)
-	return o
+	return sender.Failed(d.explain(reasonConnectionFailed, connectDetail(err)), 0)
 }
 
 // roundTrip is one request on one connection, which it releases.

@@ -1,8 +1,10 @@
 package gcm
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -93,6 +95,7 @@ func TestFCMErrors(t *testing.T) {
 		{"unknown code", 400, fcmErrorBody(400, "INVALID_ARGUMENT", "x", fcmCode("BRAND_NEW")), sender.Rejected, "BRAND_NEW"},
 		{"unknown code of 404", 404, fcmErrorBody(404, "NOT_FOUND", "x", fcmCode("BRAND_NEW")), sender.Rejected, "BRAND_NEW"},
 		{"unknown code of 503", 503, fcmErrorBody(503, "UNAVAILABLE", "x", fcmCode("BRAND_NEW")), sender.Transient, "BRAND_NEW"},
+		{"unknown code that repeats the ID", 400, fcmErrorBody(400, "INVALID_ARGUMENT", "x", fcmCode("XabcX")), sender.Rejected, "Unknown"},
 		{"our own word is no code", 400, fcmErrorBody(400, "", "x", fcmCode("INVALID_ARGUMENT_TOKEN")), sender.BadJob, "BadRequest"},
 		{"unknown state", 400, fcmErrorBody(400, "FAILED_PRECONDITION", "x"), sender.BadJob, "BadRequest"},
 		{"in a list", 404, "[" + fcmErrorBody(404, "NOT_FOUND", "x", fcmCode("UNREGISTERED")) + "]", sender.Expired, "UNREGISTERED"},
@@ -186,12 +189,17 @@ func TestFCMConcurrency(t *testing.T) {
 	var now, most atomic.Int32
 	var served atomic.Bool
 	full := make(chan struct{})
-	var known sync.Map
+	var known sync.Map // *atomic.Int32 of each connection
 	s := newServer(t, func(w http.ResponseWriter, r *http.Request, _ []byte) {
-		if _, old := known.LoadOrStore(r.RemoteAddr, true); !old {
+		running, old := known.LoadOrStore(r.RemoteAddr, new(atomic.Int32))
+		if !old {
 			accept(w) // a connection's first request, which has it for itself
 			return
 		}
+		if n := running.(*atomic.Int32).Add(1); n > 10 {
+			t.Errorf("%d on one connection", n)
+		}
+		defer running.(*atomic.Int32).Add(-1)
 		n := now.Add(1)
 		defer now.Add(-1)
 		for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
@@ -202,7 +210,18 @@ func TestFCMConcurrency(t *testing.T) {
 		<-full
 		accept(w)
 	})
-	c := newClient(t, s, V1, func(c *Config) { c.Connections, c.Streams = 2, 10 })
+	var c *Client
+	c = newClient(t, s, V1, func(config *Config) {
+		config.Connections, config.Streams = 2, 10
+		config.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			c.pool.mu.Lock()
+			if _, cold := c.pool.live(); cold {
+				t.Error("dialled while a connection has yet to prove itself")
+			}
+			c.pool.mu.Unlock()
+			return new(net.Dialer).DialContext(ctx, network, addr)
+		}
+	})
 	all := ids(1000)
 	for i, o := range deliver(t, t.Context(), c, all...) {
 		if o.Class != sender.Accepted {

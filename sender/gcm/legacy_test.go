@@ -223,6 +223,7 @@ func TestLegacyStatuses(t *testing.T) {
 		{400, "NotRegistered", sender.BadJob, "BadRequest"}, // never condemns a whole chunk
 		{400, `{"error":"InvalidRegistration"}`, sender.BadJob, "BadRequest"},
 		{401, "<HTML><TITLE>INVALID_KEY</TITLE>", sender.Credential, "Unauthorized"},
+		{401, "InvalidParameters", sender.Credential, "Unauthorized"},
 		{403, "", sender.Credential, "Forbidden"},
 		{404, "<html>", sender.Credential, "NotFound"},
 		{413, "", sender.BadJob, "PayloadTooLarge"},
@@ -232,6 +233,7 @@ func TestLegacyStatuses(t *testing.T) {
 		{502, "<html>", sender.Transient, "ServerError"},
 		{503, `{"error":"InternalServerError"}`, sender.Transient, "InternalServerError"},
 		{503, "", sender.Transient, "Unavailable"},
+		{503, "InvalidTtl", sender.Transient, "Unavailable"},
 		{504, "", sender.Uncertain, "GatewayTimeout"},
 		{302, "", sender.Credential, "UnexpectedRedirect"},
 		{204, "", sender.Uncertain, "AnswerUnreadable"},

@@ -140,18 +140,13 @@ func (p *pool) retire(c *conn) (unproductive bool) {
 
 // serve hands out what is free and dials if that is not enough. The mutex is held.
 func (p *pool) serve() {
-	stillborn := false
 	p.conns = slices.DeleteFunc(p.conns, func(c *conn) bool {
 		dead := c.running == 0 && (c.retired || p.limit(c) == 0)
 		if dead {
-			stillborn = stillborn || !c.retired && !c.warm
 			_ = c.http.Close()
 		}
 		return dead
 	})
-	if live, _ := p.live(); stillborn && live == 0 {
-		p.fail(errStillborn) // or it would be dialled again and again
-	}
 	for len(p.waiting) > 0 {
 		best := p.freest()
 		if best == nil {
@@ -220,14 +215,16 @@ func (p *pool) dial(life context.Context, end chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.dialing = false
+	added := &conn{http: made}
+	if err == nil && (life.Err() != nil || p.limit(added) == 0) {
+		_ = made.Close()
+		err = errStillborn
+	}
 	live, _ := p.live()
 	switch {
 	case life.Err() != nil:
-		if err == nil {
-			_ = made.Close()
-		}
 	case err == nil:
-		p.conns = append(p.conns, &conn{http: made})
+		p.conns = append(p.conns, added)
 	case live == 0:
 		p.fail(err)
 	default:

@@ -61,70 +61,38 @@ func TestServerThatRefusesPolitelyMeetsNoStorm(t *testing.T) {
 func TestConnectionThatEndsBeforeAnyRequest(t *testing.T) {
 	for name, limit := range map[string]uint32{"GOAWAY": 1000, "no streams": 0} {
 		t.Run(name, func(t *testing.T) {
-			s := newRawServer(t, limit, func(c *rawConn) {
+			var c *Client
+			s := newRawServer(t, limit, func(r *rawConn) {
 				if limit > 0 {
-					c.goAway(0, "")
+					r.goAway(0, "")
 				}
+				// The client has read all this when it answers the ping, or has hung up.
+				r.frame(framePing, 0, 0, make([]byte, 8))
+				for kind, flags := byte(0), byte(0); kind != framePing || flags != flagAck; {
+					var err error
+					if kind, flags, _, _, err = r.next(); err != nil {
+						break
+					}
+				}
+				c.pool.mu.Unlock()
 			}, func(*rawConn, uint32) {})
-			out := deliver(t, t.Context(), s.client(t, func(c *Config) { c.RequestTimeout = 100 * time.Millisecond }), ids(20)...)
-			for _, o := range out {
-				if o.Class != sender.Unsent && o.Class != sender.Uncertain {
-					t.Fatal(count(out))
+			c = s.client(t, func(config *Config) {
+				config.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+					c.pool.mu.Lock() // so that no request is granted before
+					return new(net.Dialer).DialContext(ctx, network, addr)
 				}
+			})
+			out := deliver(t, t.Context(), c, ids(20)...)
+			if n := count(out); n["unsent ConnectionFailed"] != 20 {
+				t.Fatal(n)
 			}
-			if s.conns.Load() > maxLosses+1 {
+			if got := out[0].Reason.Description; !strings.HasSuffix(got, errStillborn.Error()) {
+				t.Error(got)
+			}
+			if s.conns.Load() > 5 {
 				t.Errorf("%d connections", s.conns.Load())
 			}
 		})
-	}
-}
-
-func TestRefusedStreamIsUnsent(t *testing.T) {
-	s := newRawServer(t, 1000, nil, func(c *rawConn, stream uint32) { c.reset(stream, errRefused) })
-	out := deliver(t, t.Context(), s.client(t, nil), "abc")
-	if count(out)["unsent RequestRefused"] != 1 || s.conns.Load() != 1 || s.streams.Load() != 2 {
-		t.Errorf("%v, %d connections, %d requests", count(out), s.conns.Load(), s.streams.Load())
-	}
-}
-
-// Whatever else happens after the whole request was read, it is never sent again and never called unsent.
-func TestLostAnswersAreUncertain(t *testing.T) {
-	for name, end := range map[string]func(c *rawConn, stream uint32){
-		"closed":            func(c *rawConn, _ uint32) { _ = c.Close() },
-		"reset":             func(c *rawConn, stream uint32) { c.reset(stream, errInternal) },
-		"protocol error":    func(c *rawConn, stream uint32) { c.reset(stream, errProtocol) },
-		"GOAWAY and closed": func(c *rawConn, stream uint32) { c.goAway(stream, ""); _ = c.Close() },
-		"half an answer": func(c *rawConn, stream uint32) {
-			c.frame(frameHeaders, flagEndHeaders, stream, []byte{0x88})
-			c.frame(frameData, 0, stream, []byte(`{"name":`))
-			_ = c.Close()
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := newRawServer(t, 1000, nil, end)
-			out := deliver(t, t.Context(), s.client(t, nil), "abc")
-			if count(out)["uncertain AnswerLost"] != 1 || s.streams.Load() != 1 {
-				t.Errorf("%v after %d requests", count(out), s.streams.Load())
-			}
-		})
-	}
-}
-
-func TestSilentServerTimesOutAndItsConnectionIsLeft(t *testing.T) {
-	s := newRawServer(t, 1000, nil, func(c *rawConn, stream uint32) {
-		if c.number > 1 {
-			c.answer(stream)
-		}
-	})
-	c := s.client(t, nil)
-	out := make([]sender.Outcome, 1)
-	request := &Request{Tokens: []string{"abc"}, Message: prepare(t, c, &Message{Data: "x"}), ErrorTimeout: 50 * time.Millisecond}
-	c.Deliver(t.Context(), request, out)
-	if count(out)["uncertain AnswerTimeout"] != 1 {
-		t.Error(count(out))
-	}
-	if out = deliver(t, t.Context(), c, "def"); out[0].Class != sender.Accepted || s.conns.Load() != 2 {
-		t.Errorf("%v on connection %d", count(out), s.conns.Load())
 	}
 }
 
@@ -137,30 +105,135 @@ func TestServersLimitIsObeyed(t *testing.T) {
 	}
 }
 
-func TestCancelledContext(t *testing.T) {
-	began, end := make(chan struct{}), make(chan struct{})
-	s := newServer(t, func(w http.ResponseWriter, r *http.Request, _ []byte) {
-		close(began)
-		<-end
+// A connection that is full by the server's own limit makes the next request take another one.
+func TestFullConnectionIsLeftAlone(t *testing.T) {
+	second := make(chan struct{})
+	s := newRawServer(t, 1, nil, func(c *rawConn, stream uint32) {
+		if c.number == 2 {
+			close(second)
+		} else if stream > 1 { // answered when the other connection is in use
+			select {
+			case <-second:
+			case <-t.Context().Done():
+			}
+		}
+		c.answer(stream)
 	})
-	defer close(end)
-	c := newClient(t, s, V1, nil)
-	ctx, cancel := context.WithCancel(t.Context())
-	go func() {
-		<-began
-		cancel()
-	}()
-	out := deliver(t, ctx, c, ids(30)...)
-	// The first request has the new connection for itself; the others wait for its answer.
-	if n := count(out); n["uncertain AnswerLost"] != 1 || n["unsent Cancelled"] != 29 {
-		t.Error(n)
+	out := deliver(t, t.Context(), s.client(t, func(c *Config) { c.Connections = 2 }), ids(3)...)
+	if count(out)["accepted"] != 3 || s.conns.Load() != 2 {
+		t.Errorf("%v on %d connections", count(out), s.conns.Load())
 	}
-	ctx, cancel = context.WithCancel(t.Context())
+}
+
+// doneAtOnce is a context that ends between the check and the wait.
+type doneAtOnce struct {
+	context.Context
+	done chan struct{}
+}
+
+func (c doneAtOnce) Done() <-chan struct{} { return c.done }
+
+func TestSlotGrantedTooLateIsGivenBack(t *testing.T) {
+	s := newRawServer(t, 1000, nil, func(c *rawConn, stream uint32) { c.answer(stream) })
+	c := s.client(t, nil)
+	deliver(t, t.Context(), c, "abc")
+	ctx := doneAtOnce{t.Context(), make(chan struct{})}
+	close(ctx.done)
+	for range 50 {
+		if conn, _ := c.pool.acquire(ctx); conn != nil {
+			c.pool.release(conn, true)
+		}
+	}
+	c.pool.mu.Lock()
+	defer c.pool.mu.Unlock()
+	if n := c.pool.conns[0].running; n != 0 {
+		t.Errorf("%d slots are lost", n)
+	}
+}
+
+func TestNothingIsDialledForACancelledContext(t *testing.T) {
+	s := newServer(t, func(w http.ResponseWriter, _ *http.Request, _ []byte) { accept(w) })
+	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, p := range []Protocol{V1, Legacy} {
-		if n := count(deliver(t, ctx, newClient(t, s, p, nil), ids(3000)...)); n["unsent Cancelled"] != 3000 {
-			t.Error(p, n)
+		c := newClient(t, s, p, func(c *Config) {
+			c.Dial = func(context.Context, string, string) (net.Conn, error) {
+				t.Error("dialled")
+				return nil, errors.New("no")
+			}
+		})
+		out := make([]sender.Outcome, 1)
+		c.Deliver(ctx, &Request{Message: prepare(t, c, &Message{Topic: new("news")})}, out)
+		if count(out)["unsent Cancelled"] != 1 {
+			t.Error(count(out))
 		}
+	}
+}
+
+// A connection that is ready only after Close is not kept, and a request that came after Close gets one of its own.
+func TestConnectionThatComesTooLate(t *testing.T) {
+	var c *Client
+	s := newRawServer(t, 1000, func(r *rawConn) {
+		if r.number == 1 { // what Close does, and a request after it
+			c.pool.endLife()
+			c.pool.life, c.pool.endLife = context.WithCancel(t.Context())
+			c.pool.mu.Unlock()
+		}
+	}, func(r *rawConn, stream uint32) { r.answer(stream) })
+	var dials atomic.Int32
+	c = s.client(t, func(config *Config) {
+		config.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			if dials.Add(1) == 1 {
+				c.pool.mu.Lock()
+			}
+			return new(net.Dialer).DialContext(ctx, network, addr)
+		}
+	})
+	if n := count(deliver(t, t.Context(), c, "abc")); n["accepted"] != 1 || dials.Load() != 2 {
+		t.Errorf("%v after %d attempts to connect", n, dials.Load())
+	}
+	c.pool.mu.Lock()
+	defer c.pool.mu.Unlock()
+	if n := len(c.pool.conns); n != 1 {
+		t.Errorf("%d connections are kept", n)
+	}
+}
+
+// While one connection works, a failed attempt to add another is not repeated at once.
+func TestFurtherConnectionFails(t *testing.T) {
+	s := newRawServer(t, 1, nil, func(c *rawConn, stream uint32) { c.answer(stream) })
+	var dials atomic.Int32
+	c := s.client(t, func(c *Config) {
+		c.Connections = 2
+		c.Now = func() time.Time { return testNow }
+		c.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			if dials.Add(1) > 1 {
+				return nil, errors.New("no more")
+			}
+			return new(net.Dialer).DialContext(ctx, network, addr)
+		}
+	})
+	if n := count(deliver(t, t.Context(), c, ids(200)...)); n["accepted"] != 200 || dials.Load() != 2 {
+		t.Errorf("%v after %d attempts to connect", n, dials.Load())
+	}
+}
+
+func TestCloseEndsAnAttemptToConnect(t *testing.T) {
+	s := newServer(t, func(w http.ResponseWriter, _ *http.Request, _ []byte) { accept(w) })
+	dialling := make(chan struct{}, 1)
+	c := newClient(t, s, V1, func(c *Config) {
+		c.Dial = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			dialling <- struct{}{}
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+	})
+	done := make(chan []sender.Outcome)
+	go func() { done <- deliver(t, t.Context(), c, "abc") }()
+	<-dialling
+	_ = c.Close()
+	if n := count(<-done); n["unsent ConnectionFailed"] != 1 {
+		t.Error(n)
 	}
 }
 
@@ -234,74 +307,6 @@ func plainListener(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// brokenConn stops writing when told.
-type brokenConn struct {
-	net.Conn
-	broken *atomic.Bool
-}
-
-func (c brokenConn) Write(b []byte) (int, error) {
-	if c.broken.Load() {
-		return 0, errors.New("cable cut")
-	}
-	return c.Conn.Write(b)
-}
-
-// A request that could not be written is unsent, on either version of HTTP.
-func TestFailureBeforeTheWrite(t *testing.T) {
-	for _, version := range []string{"HTTP/2", "HTTP/1.1"} {
-		t.Run(version, func(t *testing.T) {
-			s := startServer(t, version == "HTTP/2", echo(func(string) string { return `{"message_id":"1"}` }))
-			var broken atomic.Bool
-			c := newClient(t, s, Legacy, func(c *Config) {
-				c.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
-					conn, err := new(net.Dialer).DialContext(ctx, network, addr)
-					return brokenConn{conn, &broken}, err
-				}
-			})
-			if out := deliver(t, t.Context(), c, "a"); out[0].Class != sender.Accepted {
-				t.Fatal(count(out))
-			}
-			broken.Store(true)
-			out := deliver(t, t.Context(), c, "a", "b")
-			if n := count(out); n["unsent RequestRefused"]+n["unsent ConnectionFailed"] != 2 {
-				t.Error(n)
-			}
-			if n := len(s.requests()); n != 1 {
-				t.Errorf("%d requests arrived", n)
-			}
-		})
-	}
-}
-
-func TestHTTP1(t *testing.T) {
-	s := newHTTP1Server(t, func(w http.ResponseWriter, r *http.Request, body []byte) {
-		if r.URL.Path != legacyPath {
-			accept(w)
-			return
-		}
-		echo(func(string) string { return `{"message_id":"1"}` })(w, r, body)
-	})
-	for _, p := range []Protocol{V1, Legacy} {
-		if n := count(deliver(t, t.Context(), newClient(t, s, p, nil), ids(100)...)); n["accepted"] != 100 {
-			t.Error(p, n)
-		}
-	}
-	for _, r := range s.requests() {
-		if r.proto != 1 {
-			t.Error("not HTTP/1.1")
-		}
-	}
-}
-
-func TestHTTP1AnswerLost(t *testing.T) {
-	s := newHTTP1Server(t, func(w http.ResponseWriter, _ *http.Request, _ []byte) { panic(http.ErrAbortHandler) })
-	out := deliver(t, t.Context(), newClient(t, s, Legacy, nil), "a", "b")
-	if n := count(out); n["uncertain AnswerLost"] != 2 || len(s.requests()) != 1 {
-		t.Error(n, len(s.requests()))
-	}
-}
-
 func TestCloseAndSendAgain(t *testing.T) {
 	began, end := make(chan struct{}, 1), make(chan struct{})
 	s := newServer(t, func(w http.ResponseWriter, r *http.Request, body []byte) {
@@ -324,25 +329,5 @@ func TestCloseAndSendAgain(t *testing.T) {
 	}
 	if out := deliver(t, t.Context(), c, "a", "b"); count(out)["accepted"] != 2 {
 		t.Error(count(out))
-	}
-}
-
-func TestAnswersAreCapped(t *testing.T) {
-	pad := func(text string, size int) string { return text + strings.Repeat(" ", size-len(text)) }
-	for _, row := range []struct {
-		p      Protocol
-		size   int
-		answer string
-		want   sender.Class
-	}{
-		{V1, maxFCMAnswer, `{"name":"n"}`, sender.Accepted}, {V1, maxFCMAnswer + 1, `{"name":"n"}`, sender.Uncertain},
-		{Legacy, maxLegacyAnswer, `{"message_id":1}`, sender.Accepted}, {Legacy, maxLegacyAnswer + 1, `{"message_id":1}`, sender.Uncertain},
-	} {
-		s := newServer(t, func(w http.ResponseWriter, _ *http.Request, _ []byte) {
-			_, _ = io.WriteString(w, pad(row.answer, row.size))
-		})
-		if out := deliver(t, t.Context(), newClient(t, s, row.p, nil), "a"); out[0].Class != row.want {
-			t.Errorf("%s %d bytes: %v", row.p, row.size, count(out))
-		}
 	}
 }

@@ -39,6 +39,7 @@ type rawServer struct {
 // rawConn is one connection of a rawServer; the server's own goroutine writes to it.
 type rawConn struct {
 	net.Conn
+	reader *bufio.Reader
 	// number counts the server's connections from 1.
 	number int32
 }
@@ -47,6 +48,17 @@ func (c *rawConn) frame(kind, flags byte, stream uint32, payload []byte) {
 	b := []byte{byte(len(payload) >> 16), byte(len(payload) >> 8), byte(len(payload)), kind, flags}
 	b = binary.BigEndian.AppendUint32(b, stream)
 	_, _ = c.Write(append(b, payload...))
+}
+
+// next reads a frame.
+func (c *rawConn) next() (kind, flags byte, stream uint32, payload []byte, err error) {
+	var head [9]byte
+	if _, err = io.ReadFull(c.reader, head[:]); err != nil {
+		return
+	}
+	payload = make([]byte, int(head[0])<<16|int(head[1])<<8|int(head[2]))
+	_, err = io.ReadFull(c.reader, payload)
+	return head[3], head[4], binary.BigEndian.Uint32(head[5:]), payload, err
 }
 
 // answer sends a 200 with a body of FCM v1.
@@ -101,26 +113,21 @@ func newRawServer(t *testing.T, limit uint32, greet func(c *rawConn), request fu
 
 func (s *rawServer) serve(conn net.Conn, limit uint32, greet func(*rawConn), request func(*rawConn, uint32)) {
 	defer func() { _ = conn.Close() }()
-	r := bufio.NewReader(conn)
-	if _, err := r.Discard(len("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")); err != nil {
+	c := &rawConn{Conn: conn, reader: bufio.NewReader(conn)}
+	if _, err := c.reader.Discard(len("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")); err != nil {
 		return
 	}
-	c := &rawConn{Conn: conn, number: s.conns.Add(1)}
+	c.number = s.conns.Add(1)
 	c.frame(frameSettings, 0, 0, binary.BigEndian.AppendUint32([]byte{0, 3}, limit))
 	if greet != nil {
 		greet(c)
 	}
 	var started, done int32
 	for {
-		var head [9]byte
-		if _, err := io.ReadFull(r, head[:]); err != nil {
+		kind, flags, stream, payload, err := c.next()
+		if err != nil {
 			return
 		}
-		payload := make([]byte, int(head[0])<<16|int(head[1])<<8|int(head[2]))
-		if _, err := io.ReadFull(r, payload); err != nil {
-			return
-		}
-		kind, flags, stream := head[3], head[4], binary.BigEndian.Uint32(head[5:])
 		switch {
 		case kind == frameSettings && flags&flagAck == 0:
 			c.frame(frameSettings, flagAck, 0, nil)

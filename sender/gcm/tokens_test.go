@@ -210,6 +210,11 @@ func TestRefusedAccessTokenIsReplacedOnce(t *testing.T) {
 	if n := g.fetches.Load(); n != 2 {
 		t.Errorf("%d tokens for one that was refused", n)
 	}
+	c.tokens.drop("access-1") // late: it was replaced already
+	deliver(t, t.Context(), c, "abc")
+	if n := g.fetches.Load(); n != 2 {
+		t.Errorf("%d tokens: a good one was dropped", n)
+	}
 	g.refuse.Store(1000)
 	out := deliver(t, t.Context(), c, "abc")
 	if n := count(out); n["credential UNAUTHENTICATED"] != 1 || out[0].Status != 401 {
@@ -274,6 +279,7 @@ func TestTokenEndpointAnswers(t *testing.T) {
 			g := newGoogle(t)
 			g.fail = func(w http.ResponseWriter) {
 				w.Header().Set("Retry-After", "17")
+				w.Header().Set("Location", "/elsewhere") // no place for an assertion
 				w.WriteHeader(row.status)
 				_, _ = io.WriteString(w, row.body)
 			}
@@ -331,7 +337,13 @@ func TestCloseEndsATokenFetch(t *testing.T) {
 	done := make(chan []sender.Outcome)
 	go func() { done <- deliver(t, t.Context(), c, "abc") }()
 	<-began
-	_ = c.Close()
+	closed := make(chan error)
+	go func() { closed <- c.Close() }()
+	select {
+	case <-closed:
+	case <-time.After(10 * time.Second):
+		t.Fatal("Close waits for the token endpoint")
+	}
 	if n := count(<-done); n["unsent NoAccessToken"] != 1 {
 		t.Error(n)
 	}
