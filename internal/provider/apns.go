@@ -138,6 +138,7 @@ func (b *apnsBatch) Deadline() time.Time { return b.deadline }
 // Send implements pipeline.Batch. A malformed device token fails alone, in the sender.
 func (b *apnsBatch) Send(ctx context.Context, recipients []int, proceed func() bool, out []sender.Outcome) {
 	request := b.request
+	request.Proceed = proceed
 	request.Tokens = make([]string, len(recipients))
 	positions := make([]int, len(recipients))
 	for k, i := range recipients {

@@ -118,6 +118,10 @@ func (p *pool) pump() {
 
 // begin starts the call's next n notifications on m.
 func (p *pool) begin(m *member, c *call, n int) {
+	if c.request.Proceed != nil && !c.request.Proceed() {
+		c.giveUp(Reason(NotBegun))
+		return
+	}
 	authorization := ""
 	if p.key != nil {
 		token, err := m.bearer.use(p.key, p.clock())

@@ -31,6 +31,9 @@ type Request struct {
 	// ErrorTimeout is how long answers are awaited after the last notification was begun; what is unanswered then is
 	// uncertain. 0 means Config.RequestTimeout.
 	ErrorTimeout time.Duration
+	// Proceed is asked before each batch is begun; once it answers false the rest is sender.Unsent (NotBegun). It must answer at
+	// once and is called from any goroutine. nil means always.
+	Proceed func() bool
 }
 
 // headers is what all notifications of a request share on the wire, with every default filled in.
