@@ -71,7 +71,9 @@ func (c *Core) bury(ctx context.Context, h held, reason string, faults jobs.Faul
 
 // lay stores the letter that belongs to a dead event.
 func (c *Core) lay(ctx context.Context, h held, event *results.Event) error {
-	letter := Letter{Platform: event.Platform, App: event.App, Header: h.Header, Body: h.Body, Event: event}
+	letter := Letter{
+		Platform: event.Platform, App: event.App, Subject: h.Subject, Published: h.seg.Published, Header: h.Header, Body: h.Body, Event: event,
+	}
 	if err := c.Dead.Bury(ctx, letter); err != nil {
 		return fmt.Errorf("storing the dead letter of %s: %w", event.ID, err)
 	}

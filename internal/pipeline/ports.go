@@ -119,9 +119,14 @@ type Claims interface {
 type Letter struct {
 	Platform jobs.Platform
 	// App is "_" if the job's app could not be read.
-	App    string
-	Header map[string][]string
-	Body   []byte
+	App string
+	// Subject is where the message was taken from: it names the lane and, on PUSH_WORK, the segment.
+	Subject string
+	// Published is when the broker stored the job in PUSH_JOBS: expiration and time_to_live still count from it when the letter
+	// is requeued.
+	Published time.Time
+	Header    map[string][]string
+	Body      []byte
 	// Event is the event that was committed for it.
 	Event *results.Event
 }

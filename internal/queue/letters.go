@@ -67,7 +67,7 @@ type DeadLetter struct {
 }
 
 // DeadLetters calls fn with every stored letter that the filter chooses, oldest first. An error of fn ends it and is returned.
-func (c *Conn) DeadLetters(ctx context.Context, filter DeadFilter, fn func(*DeadLetter) error) error {
+func (c *Conn) DeadLetters(ctx context.Context, filter DeadFilter, fn func(DeadLetter) error) error {
 	r := replay{
 		Stream: jobs.StreamDead, Subject: subjectDead + orAny(string(filter.Platform)) + "." + orAny(filter.App), HeadersOnly: filter.HeadersOnly,
 	}
@@ -95,7 +95,7 @@ func (c *Conn) DeadLetters(ctx context.Context, filter DeadFilter, fn func(*Dead
 		if filter.Reason != "" && letter.Reason != filter.Reason || filter.Job != "" && letter.Job != filter.Job {
 			return nil
 		}
-		if err := fn(letter); err != nil {
+		if err := fn(*letter); err != nil {
 			return err
 		}
 		if found++; found == filter.Limit {
@@ -151,6 +151,11 @@ func (c *Conn) onDead(ctx context.Context, ask func(context.Context, jetstream.S
 		return c.noStream(jobs.StreamDead)
 	}
 	return err
+}
+
+// noStream is the error for a broker that no worker has prepared yet.
+func (c *Conn) noStream(name string) error {
+	return fmt.Errorf("%w: %s has no stream %s: start a worker on this server once, it creates the streams", ErrUnavailable, c.url, name)
 }
 
 // readLetter reads what PUSH_DEAD holds. What its headers don't say stays empty: an older version wrote fewer of them.

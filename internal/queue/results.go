@@ -54,17 +54,19 @@ type replay struct {
 	Stream, Subject string
 	Since           time.Time
 	Follow          bool
+	// HeadersOnly leaves the bodies at the broker; Nats-Msg-Size says how long each is.
+	HeadersOnly bool
 }
 
 // replay reads in order, over reconnects and leader changes: the library's ordered consumer begins again where it was.
 func (c *Conn) replay(ctx context.Context, r replay, fn func(jetstream.Msg, *jetstream.MsgMetadata) error) error {
-	config := jetstream.OrderedConsumerConfig{FilterSubjects: []string{r.Subject}, DeliverPolicy: jetstream.DeliverAllPolicy}
+	config := jetstream.OrderedConsumerConfig{FilterSubjects: []string{r.Subject}, DeliverPolicy: jetstream.DeliverAllPolicy, HeadersOnly: r.HeadersOnly}
 	if !r.Since.IsZero() {
 		config.DeliverPolicy, config.OptStartTime = jetstream.DeliverByStartTimePolicy, &r.Since
 	}
 	consumer, err := c.js.OrderedConsumer(ctx, r.Stream, config)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return fmt.Errorf("%w: %s has no stream %s: start a worker on this server once, it creates the streams", ErrUnavailable, c.url, r.Stream)
+		return c.noStream(r.Stream)
 	}
 	if err != nil {
 		return explain("reading "+r.Stream, err)

@@ -148,7 +148,7 @@ func TestBury(t *testing.T) {
 	}
 	want := map[string][]string{
 		"Volley-Reason": {"invalid"}, "Volley-Event": {mine.Event.ID}, "Volley-Job": {"one"}, "Volley-Campaign": {"spring"},
-		"Volley-Stream": {"PUSH_JOBS"}, "Volley-Sequence": {"7"}, "Traceparent": {"00-1"}, "Nats-Msg-Id": {mine.Event.ID},
+		"Volley-Stream": {"PUSH_JOBS"}, "Volley-Sequence": {"7"}, "Volley-Recipients": {"1"}, "Traceparent": {"00-1"}, "Nats-Msg-Id": {mine.Event.ID},
 	}
 	if diff := cmp.Diff(want, one.Header); diff != "" {
 		t.Error(diff)
