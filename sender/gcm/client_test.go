@@ -85,7 +85,8 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 	}
 	failure := &ServerError{Index: 3, Identifier: jobs.NewToken("planted-registration-id"), Name: "GCMUnregisteredDeviceError", Code: "NotRegistered", Description: "Device not registered"}
 	var printed strings.Builder
-	for _, v := range []any{config, &config, c, account, *account, failure, *failure} {
+	misplaced := Config{Endpoint: "https://user:planted@example.com/?key=planted"}
+	for _, v := range []any{misplaced, config, &config, c, account, *account, failure, *failure} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
 			_, _ = fmt.Fprintf(&printed, verb+"\n", v)
 		}

@@ -82,7 +82,7 @@ type Config struct {
 
 // String shows protocol, endpoint and project, never a credential.
 func (c Config) String() string {
-	return fmt.Sprintf("gcm.Config{%s %s %s}", c.Protocol, c.Endpoint, c.ProjectID)
+	return fmt.Sprintf("gcm.Config{%s %s %s}", c.Protocol, redactURL(c.Endpoint), c.ProjectID)
 }
 
 // Format implements fmt.Formatter, so that %+v and %#v show no credential either.
@@ -180,6 +180,9 @@ func (c Config) endpoint() (*url.URL, error) {
 
 // redactURL cuts a URL that was refused before anything that may be a credential.
 func redactURL(text string) string {
+	if text == "" {
+		return ""
+	}
 	if u, err := url.Parse(text); err == nil && u.Host != "" {
 		return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 	}

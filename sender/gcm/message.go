@@ -125,9 +125,12 @@ func (p *Prepared) bodyForMany(ids []string) []byte {
 	return append(b, p.many.after...)
 }
 
-// Prepare renders a message for a protocol. now is the provider's present: V1's apns-expiration counts time_to_live from it. The
+// Prepare renders a message for a protocol ("" is V1). now is the provider's present: V1's apns-expiration counts time_to_live from it. The
 // error is a jobs.Faults that lists everything that is wrong, by the names of the job contract.
 func Prepare(protocol Protocol, m *Message, now time.Time) (*Prepared, error) {
+	if protocol == "" {
+		protocol = V1
+	}
 	r := rendering{Message: m, protocol: protocol, now: now}
 	r.decode()
 	r.checkTarget()

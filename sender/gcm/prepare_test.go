@@ -125,6 +125,12 @@ func TestPayloadLimits(t *testing.T) {
 	}
 }
 
+func TestDefaultProtocol(t *testing.T) {
+	if p, err := Prepare("", &Message{}, testNow); err != nil || p.Protocol() != V1 {
+		t.Error(p, err)
+	}
+}
+
 func TestTopicNameAtItsLimit(t *testing.T) {
 	p, err := Prepare(V1, &Message{Topic: new(strings.Repeat("a", 900))}, testNow)
 	if err != nil || len(p.Target()) != 900 {

@@ -22,8 +22,8 @@ import (
 	"github.com/volleypush/volley/sender"
 )
 
-// google is a token endpoint and FCM in one server, with a clock of its own.
-type google struct {
+// tokenServer is a token endpoint and FCM in one server, with a clock of its own.
+type tokenServer struct {
 	*server
 	fetches atomic.Int32
 	// lasts is expires_in of the tokens; refuse makes FCM refuse those numbered up to it.
@@ -34,9 +34,9 @@ type google struct {
 	now  atomic.Int64
 }
 
-func newGoogle(t *testing.T) *google {
+func newTokenServer(t *testing.T) *tokenServer {
 	t.Helper()
-	g := &google{}
+	g := &tokenServer{}
 	g.lasts.Store(3600)
 	g.now.Store(testNow.Unix())
 	g.server = newServer(t, func(w http.ResponseWriter, r *http.Request, body []byte) {
@@ -98,7 +98,7 @@ func checkAssertion(audience, form string) error {
 	return nil
 }
 
-func (g *google) client(t *testing.T) *Client {
+func (g *tokenServer) client(t *testing.T) *Client {
 	t.Helper()
 	account, err := ParseServiceAccount(accountJSON(g.URL + "/token"))
 	if err != nil {
@@ -111,7 +111,7 @@ func (g *google) client(t *testing.T) *Client {
 }
 
 func TestAccessTokenIsFetchedOnceForAll(t *testing.T) {
-	g := newGoogle(t)
+	g := newTokenServer(t)
 	c := g.client(t)
 	var wg sync.WaitGroup
 	for range 8 {
@@ -129,7 +129,7 @@ func TestAccessTokenIsFetchedOnceForAll(t *testing.T) {
 
 // A token is renewed in the background five minutes before its end, and never used after it.
 func TestAccessTokenIsRenewedBeforeItEnds(t *testing.T) {
-	g := newGoogle(t)
+	g := newTokenServer(t)
 	c := g.client(t)
 	send := func() string {
 		t.Helper()
@@ -200,7 +200,7 @@ func eventually(t *testing.T, fact func() bool) {
 }
 
 func TestRefusedAccessTokenIsReplacedOnce(t *testing.T) {
-	g := newGoogle(t)
+	g := newTokenServer(t)
 	c := g.client(t)
 	deliver(t, t.Context(), c, "abc")
 	g.refuse.Store(1)
@@ -226,7 +226,7 @@ func TestRefusedAccessTokenIsReplacedOnce(t *testing.T) {
 }
 
 func TestThirdPartyAuthErrorKeepsTheAccessToken(t *testing.T) {
-	g := newGoogle(t)
+	g := newTokenServer(t)
 	s := newServer(t, func(w http.ResponseWriter, r *http.Request, body []byte) {
 		if fcmToken(body) == "ios" {
 			w.WriteHeader(401)
@@ -276,7 +276,7 @@ func TestTokenEndpointAnswers(t *testing.T) {
 		{"no token", 200, `{}`, sender.Unsent, "NoAccessToken", "no access_token"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			g := newGoogle(t)
+			g := newTokenServer(t)
 			g.fail = func(w http.ResponseWriter) {
 				w.Header().Set("Retry-After", "17")
 				w.Header().Set("Location", "/elsewhere") // no place for an assertion
@@ -310,7 +310,7 @@ func TestTokenEndpointAnswers(t *testing.T) {
 }
 
 func TestTokenEndpointOutOfReach(t *testing.T) {
-	g := newGoogle(t)
+	g := newTokenServer(t)
 	account, err := ParseServiceAccount(accountJSON("https://127.0.0.1:1/token"))
 	if err != nil {
 		t.Fatal(err)
