@@ -1,4 +1,4 @@
-// Command lines proves the table "Ten lines that must not go" of CONTRIBUTING.md: each line is deleted, or replaced by what the
+// Command lines proves the table "Lines that must not go" of CONTRIBUTING.md: each line is deleted, or replaced by what the
 // table says, in a copy of the checkout, and its test has to go red there. Run it from the top: go run ./.ci/lines
 package main
 

@@ -39,6 +39,9 @@ func openApps(c *config.Config, now func() time.Time, log func(string) zerolog.L
 
 func addAPNS(registry *provider.Registry, name string, a *config.App, now func() time.Time) error {
 	s := a.APNS
+	if s.Protocol == config.ProtocolBinary {
+		return errors.New("protocol binary is not supported yet; use http2")
+	}
 	roots, err := pool(s.CAFile)
 	if err != nil {
 		return err

@@ -20,7 +20,7 @@ type broker struct {
 
 // openBroker connects to the configured server, or starts one inside this process.
 func openBroker(ctx context.Context, c *config.Config, log func(string) zerolog.Logger) (*broker, error) {
-	options := queue.Options{URL: c.NATS.URL.Reveal(), Creds: c.NATS.Creds, Name: "volley " + c.Worker, Logger: log("volley.queue")}
+	options := queue.Options{URL: c.NATS.URL.Reveal(), Creds: c.NATS.Creds, Name: "volley " + c.Worker, Heartbeat: c.Heartbeat, Logger: log("volley.queue")}
 	b := &broker{}
 	if c.NATS.Embedded() {
 		server, err := natsembed.Start(natsembed.Options{
@@ -45,7 +45,7 @@ func openBroker(ctx context.Context, c *config.Config, log func(string) zerolog.
 	if err := conn.EnsureTopology(ctx, topology); err != nil {
 		b.close()
 		err = fmt.Errorf("preparing the streams: %w", err)
-		if errors.Is(err, queue.ErrUnavailable) {
+		if errors.Is(err, queue.ErrUnavailable) || errors.Is(err, queue.ErrTopology) {
 			err = marked{err, ErrBroker}
 		}
 		return nil, err

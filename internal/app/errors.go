@@ -6,7 +6,8 @@ import "errors"
 var (
 	// ErrCredentials marks faults in credentials: they are the operator's to mend, not the worker's to retry.
 	ErrCredentials = errors.New("credentials can't be used")
-	// ErrBroker marks that there is no broker: no server answers, or the one inside the worker can't start.
+	// ErrBroker marks that there is no broker to work with: no server answers, the one inside the worker can't start, or what is
+	// there can't hold our streams.
 	ErrBroker = errors.New("no broker")
 	// ErrWorkLeft says that deliveries were still being handled when the drain timeout ended.
 	ErrWorkLeft = errors.New("work was left when the drain timeout ended; the broker hands it to another worker after the ack wait")

@@ -11,7 +11,7 @@ import (
 // reads it meanwhile. Printing it in any way shows no secret.
 type Config struct {
 	NATS NATS `yaml:"nats"`
-	// HTTP is where health, metrics and the web page are served, HOST:PORT; "" serves none of them.
+	// HTTP is where /healthz, /readyz and /version are served, HOST:PORT; "" serves none of them.
 	HTTP string `yaml:"http"`
 	// MaxSegments is how many segments with more than one recipient are in flight at once. Default 4.
 	MaxSegments int `yaml:"max_segments"`
@@ -19,7 +19,7 @@ type Config struct {
 	MaxDeliveries int `yaml:"max_deliveries"`
 	// AckWait is how long the broker waits for a sign of life before it gives a delivery to somebody else. Default 30 s.
 	AckWait time.Duration `yaml:"ack_wait"`
-	// Heartbeat is how often each delivery gives its sign of life; at most a third of AckWait. Default 5 s.
+	// Heartbeat is how often each delivery gives its sign of life; at most a third of AckWait. 0, the default, is a sixth.
 	Heartbeat time.Duration `yaml:"heartbeat"`
 	// DrainTimeout is how long a worker that is told to stop finishes what it has begun. Default 30 s.
 	DrainTimeout time.Duration `yaml:"drain_timeout"`
@@ -148,7 +148,6 @@ func Default() *Config {
 		MaxSegments:   4,
 		MaxDeliveries: 64,
 		AckWait:       30 * time.Second,
-		Heartbeat:     5 * time.Second,
 		DrainTimeout:  30 * time.Second,
 		Results:       Retention{Retention: 24 * time.Hour},
 		Dead:          Retention{Retention: 720 * time.Hour},

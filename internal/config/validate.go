@@ -77,8 +77,8 @@ func (c *Config) Validate() error {
 	v.between("max_segments", c.MaxSegments, 1, maxSegments)
 	v.between("max_deliveries", c.MaxDeliveries, 1, maxDeliveries)
 	v.duration("ack_wait", c.AckWait, minAckWait, maxAckWait)
-	if c.Heartbeat <= 0 || c.Heartbeat > c.AckWait/heartbeatsPerAckWait {
-		v.fault("heartbeat", "is %s, but must be more than 0 and at most a third of ack_wait (%s)", c.Heartbeat, c.AckWait/heartbeatsPerAckWait)
+	if c.Heartbeat < 0 || c.Heartbeat > c.AckWait/heartbeatsPerAckWait {
+		v.fault("heartbeat", "is %s, but must be at most a third of ack_wait (%s), or 0 for a sixth of it", c.Heartbeat, c.AckWait/heartbeatsPerAckWait)
 	}
 	v.duration("drain_timeout", c.DrainTimeout, 0, maxDrainTimeout)
 	v.atLeast("results.retention", c.Results.Retention, minRetention)

@@ -121,7 +121,7 @@ func TestInvalid(t *testing.T) {
 		"max_deliveries low": {func(c *Config) { c.MaxDeliveries = 0 }, "max_deliveries is 0"},
 		"ack_wait low":       {func(c *Config) { c.AckWait, c.Heartbeat = time.Second-1, 1 }, "ack_wait is 999.999999ms, but must be between 1s and 1h0m0s"},
 		"ack_wait high":      {func(c *Config) { c.AckWait = time.Hour + 1 }, "ack_wait"},
-		"heartbeat low":      {func(c *Config) { c.Heartbeat = 0 }, "heartbeat is 0s"},
+		"heartbeat low":      {func(c *Config) { c.Heartbeat = -1 }, "heartbeat is -1ns"},
 		"heartbeat high":     {func(c *Config) { c.Heartbeat = 10*time.Second + 1 }, "at most a third of ack_wait (10s)"},
 		"drain_timeout low":  {func(c *Config) { c.DrainTimeout = -1 }, "drain_timeout"},
 		"drain_timeout high": {func(c *Config) { c.DrainTimeout = time.Hour + 1 }, "drain_timeout"},

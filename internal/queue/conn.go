@@ -48,6 +48,9 @@ type Options struct {
 	Name string
 	// InProcess is an embedded server to connect to without a socket; URL is ignored then.
 	InProcess nats.InProcessConnProvider
+	// Heartbeat is how often each delivery gives a sign of life; 0 means a sixth of its durable's ack wait, and it is never less
+	// often than three times in one.
+	Heartbeat time.Duration
 	// Logger takes state changes of the connection and the pulls. It already carries its component's name.
 	Logger zerolog.Logger
 	// Now is the local clock; nil means time.Now.
@@ -105,7 +108,7 @@ func Connect(ctx context.Context, o Options) (*Conn, error) {
 		return nil, fmt.Errorf("JetStream client for %s: %w", c.url, err)
 	}
 	c.marks = &marks{known: make(map[string]mark)}
-	c.leases = newLeases(c.nc, c.now)
+	c.leases = newLeases(c.nc, c.now, o.Heartbeat)
 	c.running.Go(func() { c.leases.run(c.done) })
 	return c, nil
 }

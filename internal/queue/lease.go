@@ -10,8 +10,12 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// beatsPerWait is how many heartbeats an ack wait has: 5 s for 30 s.
-const beatsPerWait = 6
+const (
+	// beatsPerWait is how many heartbeats an ack wait has if nothing else is set: one each 5 s for 30 s.
+	beatsPerWait = 6
+	// minBeatsPerWait is the fewest: a heartbeat may be lost without the delivery going to somebody else.
+	minBeatsPerWait = 3
+)
 
 var bodyProgress = []byte("+WPI")
 
@@ -36,21 +40,31 @@ type leases struct {
 	nc  *nats.Conn
 	now func() time.Time
 
+	// heartbeat is the time between two, as it is set; 0 means beatsPerWait of them in an ack wait.
+	heartbeat time.Duration
+
 	mu      sync.Mutex
 	held    map[*lease]struct{}
 	every   time.Duration
 	changed chan struct{} // has room for one
 }
 
-func newLeases(nc *nats.Conn, now func() time.Time) *leases {
-	return &leases{nc: nc, now: now, held: make(map[*lease]struct{}), every: DefaultAckWait / beatsPerWait, changed: make(chan struct{}, 1)}
+func newLeases(nc *nats.Conn, now func() time.Time, heartbeat time.Duration) *leases {
+	return &leases{
+		nc: nc, now: now, heartbeat: heartbeat, held: make(map[*lease]struct{}),
+		every: or(heartbeat, DefaultAckWait/beatsPerWait), changed: make(chan struct{}, 1),
+	}
 }
 
 // serve makes the ticker fast enough for durables with this ack wait.
 func (l *leases) serve(wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if every := wait / beatsPerWait; every < l.every {
+	every := wait / beatsPerWait
+	if l.heartbeat > 0 {
+		every = min(l.heartbeat, wait/minBeatsPerWait)
+	}
+	if every < l.every {
 		l.every = every
 		select {
 		case l.changed <- struct{}{}:

@@ -226,7 +226,7 @@ func (p *pull) fetch(ctx, work context.Context) {
 		p.reopen()
 	}
 	// Less than asked for: the queue is empty now. Then it is cheaper to be told when the next message comes.
-	p.busy = p.reserved == 0
+	p.busy = p.reserved == 0 && p.trouble == nil
 	p.release()
 }
 
@@ -277,8 +277,10 @@ func (p *pull) receive(work context.Context, a arrival) bool {
 	return a.line == p.line && a.line.count()
 }
 
-// fail notes that something is wrong, closes the line and waits before the next try.
+// fail notes that something is wrong, closes the line and waits before the next try. Slots that were kept for what does not come
+// now are free meanwhile.
 func (p *pull) fail(ctx, work context.Context, err error) {
+	p.release()
 	p.reopen()
 	if ctx.Err() != nil {
 		return

@@ -249,7 +249,7 @@ func TestHeartbeatRenewsInTimeOnly(t *testing.T) {
 	set := func(at time.Time) { now.Store(&at) }
 	start := time.Now()
 	set(start)
-	l := newLeases(c.nc, func() time.Time { return *now.Load() })
+	l := newLeases(c.nc, func() time.Time { return *now.Load() }, 0)
 	kept, lost := l.take("_INBOX.a", time.Minute, start), l.take("_INBOX.b", time.Second, start)
 	set(start.Add(30 * time.Second))
 	l.beat(patience)
@@ -280,5 +280,21 @@ func TestSlots(t *testing.T) {
 	s.give(5)
 	if s.Taken() != 0 {
 		t.Errorf("%d taken", s.Taken())
+	}
+}
+
+func TestHeartbeatSetting(t *testing.T) {
+	tests := []struct{ heartbeat, wait, want time.Duration }{
+		{0, 30 * time.Second, 5 * time.Second},
+		{0, 6 * time.Second, time.Second},
+		{2 * time.Second, 30 * time.Second, 2 * time.Second},
+		{20 * time.Second, 30 * time.Second, 10 * time.Second}, // not less often than three times
+	}
+	for _, test := range tests {
+		l := newLeases(nil, time.Now, test.heartbeat)
+		l.serve(test.wait)
+		if l.every != test.want {
+			t.Errorf("heartbeat %s, ack wait %s: every %s, want %s", test.heartbeat, test.wait, l.every, test.want)
+		}
 	}
 }

@@ -107,9 +107,7 @@ func TestScheduleFiresNotEarly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if now := c.Now(); now.Before(due) {
-		t.Errorf("%v early", due.Sub(now))
-	}
+	// The broker's own time counts; our idea of it may be off by half a round trip.
 	meta, err := msg.Metadata()
 	if err != nil || meta.Timestamp.Before(due) || meta.Timestamp.Sub(due) > 2*time.Second {
 		t.Errorf("due %v, fired %v, %v", due, meta.Timestamp, err)

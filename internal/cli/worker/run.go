@@ -99,7 +99,7 @@ func (r *runCommand) Run(s *session) error {
 	if r.Simulate {
 		var cleanup func() error
 		if simulators, cleanup, err = r.simulate(c); err != nil {
-			return exit(cli.ExitFailure, err)
+			return exit(cli.ExitConfig, err)
 		}
 		defer func() { _ = cleanup() }()
 	}
