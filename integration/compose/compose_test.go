@@ -170,7 +170,7 @@ func TestSimulators(t *testing.T) {
 
 func TestOwnConfigurationAndKeys(t *testing.T) {
 	own := t.TempDir()
-	worker := load(t, nil, "VOLLEY_CONFIG="+own+"/volley.yaml", "VOLLEY_CREDENTIALS="+own+"/keys").Services["worker"]
+	worker := load(t, nil, "WORKER_CONFIG="+own+"/volley.yaml", "WORKER_CREDENTIALS="+own+"/keys").Services["worker"]
 	want := map[string]string{"/etc/volley/volley.yaml": own + "/volley.yaml", "/etc/volley/credentials": own + "/keys"}
 	for _, volume := range worker.Volumes {
 		if volume.Type != types.VolumeTypeBind || volume.Source != want[volume.Target] {
