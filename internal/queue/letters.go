@@ -73,7 +73,9 @@ func (c *Conn) DeadLetters(ctx context.Context, filter DeadFilter, fn func(DeadL
 	}
 	var before time.Time
 	if filter.OlderThan > 0 || filter.NewerThan > 0 {
-		if err := c.setClock(ctx); err != nil {
+		if err := c.setClock(ctx); errors.Is(err, jetstream.ErrStreamNotFound) {
+			return c.noStream(jobs.StreamWork)
+		} else if err != nil {
 			return err
 		}
 		if filter.NewerThan > 0 {
