@@ -36,3 +36,8 @@ func (o observer) Trouble(where string, err error, again bool) {
 	}
 	line.Msg("this delivery comes back after the ack wait")
 }
+
+// News implements pipeline.Observer.
+func (o observer) News(e *results.Event) {
+	o.log.Warn().Str("event", e.ID).Str("platform", string(e.Platform)).Str("app", e.App).Str("state", e.State).Msg(e.Detail)
+}

@@ -96,18 +96,19 @@ func (w *Worker) begin(ctx context.Context) error {
 	}
 	// Segments have slots of their own, as many as are sent at once: a worker that pulled more would keep them from the others.
 	deliveries, segments := queue.NewSlots(c.MaxDeliveries), queue.NewSlots(c.MaxSegments)
-	pull := func(stream, durable string, slots *queue.Slots) {
+	pull := func(stream, durable string, slots *queue.Slots, gate func() (time.Duration, <-chan struct{})) {
 		group.Go(func() error {
 			return w.broker.Pull(running, queue.Puller{
-				Stream: stream, Durable: durable, Slots: slots, HardStop: handling.Done(), Handle: core.Handle,
+				Stream: stream, Durable: durable, Slots: slots, Gate: gate, HardStop: handling.Done(), Handle: core.Handle,
 			})
 		})
 	}
 	for _, platform := range jobs.Platforms() {
 		for _, lane := range jobs.Lanes() {
-			pull(jobs.StreamJobs, jobs.IntakeDurable(platform, lane), deliveries)
+			pull(jobs.StreamJobs, jobs.IntakeDurable(platform, lane), deliveries, nil)
 			for _, name := range w.registry.Known(platform) {
-				pull(jobs.StreamWork, jobs.WorkDurable(platform, name, lane), segments)
+				gate := func() (time.Duration, <-chan struct{}) { return core.Gate(platform, name) }
+				pull(jobs.StreamWork, jobs.WorkDurable(platform, name, lane), segments, gate)
 			}
 		}
 	}

@@ -33,14 +33,18 @@ func (c *Core) refuse(ctx context.Context, d Delivery, platform jobs.Platform, l
 // have had without one.
 func (c *Core) reused(ctx context.Context, h held) error {
 	fault := jobs.Fault{Field: "id", Problem: fmt.Sprintf("%q was used for a job with another body; publish the corrected job under a new id", h.seg.JobID)}
+	h.seg = underOwnID(h)
+	return c.bury(ctx, h, deadReused, jobs.Faults{fault})
+}
+
+// underOwnID is the segment under the id that the job would have had without one.
+func underOwnID(h held) *jobs.Segment {
 	seg := *h.seg
 	seg.JobID, _ = jobs.ResolveID("", "", h.Sequence, h.Stored)
 	if h.Stream == jobs.StreamWork {
 		seg.JobID = strings.Replace(seg.JobID, jobs.StreamJobs, jobs.StreamWork, 1)
 	}
-	seg.Number, seg.Segments, seg.Round = 0, 1, 0
-	h.seg = &seg
-	return c.bury(ctx, h, deadReused, jobs.Faults{fault})
+	return &seg
 }
 
 // bury commits the event of a dead letter; proceed then stores the letter itself, and only after that the delivery is

@@ -19,15 +19,35 @@ func (c *Core) commit(ctx context.Context, h held, event *results.Event) error {
 	if err != nil {
 		return err
 	}
-	if earlier != nil {
-		return c.follow(ctx, h, earlier)
+	switch {
+	case earlier == nil:
+		return c.proceed(ctx, h, event)
+	case earlier.Fingerprint == h.seg.Fingerprint:
+		return c.proceed(ctx, h, earlier)
+	case event.Kind == results.KindDead:
+		return c.reused(ctx, h)
+	}
+	// Another job with our id was told of first, while ours was being sent. What became of ours is still told.
+	h.seg = underOwnID(h)
+	event.Job, event.Detail = h.seg.JobID, fmt.Sprintf("its id %q belongs to another job", event.Job)
+	event.SetID()
+	if _, err := c.store(ctx, event); err != nil {
+		return err
 	}
 	return c.proceed(ctx, h, event)
 }
 
+// firstPause and lastPause are the pauses between repetitions of a commit.
+const (
+	firstPause = 50 * time.Millisecond
+	lastPause  = 2 * time.Second
+)
+
 // store commits until the answer is certain. It returns the event that was there before ours, nil if ours is stored.
 func (c *Core) store(ctx context.Context, event *results.Event) (*results.Event, error) {
-	for pause := 50 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
+	over := func() {}
+	defer func() { over() }()
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		earlier, err := c.Events.Commit(ctx, event)
 		if err == nil {
 			if earlier == nil {
@@ -44,7 +64,10 @@ func (c *Core) store(ctx context.Context, event *results.Event) (*results.Event,
 			}
 			continue
 		}
-		c.Observer.Trouble("committing event "+event.ID, err, true)
+		if pause == firstPause {
+			over = c.commits.trouble()
+			c.Observer.Trouble("committing event "+event.ID, err, true)
+		}
 		if c.Wait(ctx, pause) != nil {
 			return nil, fmt.Errorf("event %s is not committed: %w", event.ID, err)
 		}

@@ -50,6 +50,8 @@ type Observer interface {
 	// Trouble is called when a step failed; again says that it is repeated at once, else the delivery comes back after the ack
 	// wait. where names the step and the job, never a recipient.
 	Trouble(where string, err error, again bool)
+	// News is called when a breaker opens or closes, with the event that says so.
+	News(event *results.Event)
 }
 
 // Core handles deliveries. It is safe for concurrent use; one Handle call owns its delivery from start to end.
@@ -57,7 +59,9 @@ type Core struct {
 	Params
 	segments chan struct{}
 	// turn is held by every delivery under way; one that runs alone holds all of it.
-	turn *semaphore.Weighted
+	turn     *semaphore.Weighted
+	breakers breakers
+	commits  commits
 }
 
 // New makes a Core.
@@ -89,6 +93,11 @@ func (c *Core) Handle(ctx context.Context, d Delivery) Disposition {
 	disposition := c.dispose(d, err)
 	start.end(disposition)
 	return disposition
+}
+
+// Gate says how long a pull for the app should wait before it asks for more work, and what ends the waiting earlier.
+func (c *Core) Gate(platform jobs.Platform, app string) (wait time.Duration, changed <-chan struct{}) {
+	return c.breakers.of(platform, app).gate(c.Clock.Now())
 }
 
 // dispose is what an error means for the delivery.
@@ -177,6 +186,16 @@ func (c *Core) whole(ctx context.Context, h held) error {
 			return c.reused(ctx, h)
 		case len(plan.Bounds) > 0 && !fits:
 			return c.split(ctx, h)
+		}
+		if !fits {
+			// A smaller job may have had the id before.
+			event, err := c.Events.Find(ctx, eventKey(h.seg).Subject())
+			if err != nil {
+				return fmt.Errorf("looking for an event of the job: %w", err)
+			}
+			if event != nil {
+				return c.follow(ctx, h, event)
+			}
 		}
 	}
 	app, ok := c.Apps.App(job.Platform, job.App)
@@ -270,3 +289,4 @@ type nobody struct{}
 
 func (nobody) Committed(*results.Event)    {}
 func (nobody) Trouble(string, error, bool) {}
+func (nobody) News(*results.Event)         {}

@@ -172,9 +172,14 @@ func TestRetryIsBuiltFromTheStoredEvent(t *testing.T) {
 func TestRetriesEndAtTheAttemptLimitWithTheLastReason(t *testing.T) {
 	w := newWorld()
 	w.app.attempts = 2
-	w.app.script = func(int) sender.Outcome { return answer("ServiceUnavailable", 503) }
+	w.app.script = func(p int) sender.Outcome {
+		if p == 0 {
+			return answer("ServiceUnavailable", 503)
+		}
+		return sender.Outcome{Class: sender.Accepted} // so that nobody thinks the provider is out
+	}
 	core := w.core()
-	core.Handle(t.Context(), job(7, 1, `,"id":"r"`))
+	core.Handle(t.Context(), job(7, 2, `,"id":"r"`))
 	core.Handle(t.Context(), w.take(t, "apns.default.normal.r.0.1"))
 	e := w.event(t, "push.results.apns.default.r.0.1")
 	if len(e.Failures) != 1 || e.Failures[0].Reason != "ServiceUnavailable" || e.Failures[0].Status != 503 || e.Retry != nil {
@@ -196,11 +201,13 @@ func TestDelayObeysFloorRetryAfterAndDeadline(t *testing.T) {
 			out.RetryAfter = 3 * time.Minute
 		case 2:
 			out.RetryAfter = 2 * time.Hour // after the deadline
+		case 4:
+			return sender.Outcome{Class: sender.Accepted}
 		}
 		return out
 	}
 	core := w.core()
-	core.Handle(t.Context(), job(7, 4, `,"id":"r"`))
+	core.Handle(t.Context(), job(7, 5, `,"id":"r"`))
 	e := w.event(t, "push.results.apns.default.r.0.0")
 	due := map[string]time.Duration{}
 	for _, g := range e.Retry.Groups {

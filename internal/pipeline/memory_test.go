@@ -227,12 +227,14 @@ type scriptedApp struct {
 }
 
 var reasons = map[string]*sender.Reason{
-	"ServiceUnavailable": {Name: "ServiceUnavailable", Class: sender.Transient, Error: "APNSProcessingError", Code: "1", Action: results.ActionRetry},
-	"TooManyRequests":    {Name: "TooManyRequests", Class: sender.Throttled, Floor: 7 * time.Minute, Error: "APNSUnknownError", Code: "255", Action: results.ActionSlowDown},
-	"BadDeviceToken":     {Name: "BadDeviceToken", Class: sender.Rejected, Error: "APNSInvalidTokenError", Code: "8", Action: results.ActionCheckEnvironment},
-	"Unregistered":       {Name: "Unregistered", Class: sender.Expired, Error: "APNSInvalidTokenError", Code: "8", Action: results.ActionDeleteToken},
-	"ConnectionFailed":   {Name: "ConnectionFailed", Class: sender.Unsent, Error: "APNSTimeoutError", Action: results.ActionRetry},
-	"AnswerLost":         {Name: "AnswerLost", Class: sender.Uncertain, Error: "APNSTimeoutError", Action: results.ActionNone},
+	"ServiceUnavailable":   {Name: "ServiceUnavailable", Class: sender.Transient, Error: "APNSProcessingError", Code: "1", Action: results.ActionRetry},
+	"TooManyRequests":      {Name: "TooManyRequests", Class: sender.Throttled, Floor: 7 * time.Minute, Error: "APNSUnknownError", Code: "255", Action: results.ActionSlowDown},
+	"BadDeviceToken":       {Name: "BadDeviceToken", Class: sender.Rejected, Error: "APNSInvalidTokenError", Code: "8", Action: results.ActionCheckEnvironment},
+	"Unregistered":         {Name: "Unregistered", Class: sender.Expired, Error: "APNSInvalidTokenError", Code: "8", Action: results.ActionDeleteToken},
+	"ConnectionFailed":     {Name: "ConnectionFailed", Class: sender.Unsent, Error: "APNSTimeoutError", Action: results.ActionRetry},
+	"InvalidProviderToken": {Name: "InvalidProviderToken", Class: sender.Credential, Wide: true, Error: "APNSAuthError", Action: results.ActionFixCredential},
+	"Quota":                {Name: "Quota", Class: sender.Throttled, Wide: true, Floor: time.Minute, Error: "GCMError", Action: results.ActionSlowDown},
+	"AnswerLost":           {Name: "AnswerLost", Class: sender.Uncertain, Error: "APNSTimeoutError", Action: results.ActionNone},
 }
 
 func answer(reason string, status int) sender.Outcome { return sender.Failed(reasons[reason], status) }

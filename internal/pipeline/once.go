@@ -12,8 +12,6 @@ import (
 // heardNothing is the reason of a recipient that somebody else may have sent to, who then was heard of no more.
 const heardNothing = "SenderLost"
 
-var senderLost = &sender.Reason{Name: heardNothing, Class: sender.Uncertain, Action: results.ActionNone}
-
 // claimPause is the pause before a claim of unknown outcome is looked at again.
 const claimPause = 200 * time.Millisecond
 
@@ -71,6 +69,7 @@ func (c *Core) lost(ctx context.Context, h held) error {
 	}
 	r := round{seg: h.seg, app: h.app, deadline: h.batch.Deadline(), out: make([]sender.Outcome, h.seg.Job.Recipients())}
 	now := c.Clock.Now()
+	senderLost := &sender.Reason{Name: heardNothing, Class: sender.Uncertain, Action: results.ActionNone}
 	for _, i := range r.ready(now) {
 		r.out[i] = sender.Failed(senderLost, 0)
 	}

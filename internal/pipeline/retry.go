@@ -42,33 +42,32 @@ type cause struct {
 }
 
 // take decides whether a recipient is tried again after a transient answer. Only an answer of its own costs an attempt: one
-// that was certainly not processed does not, one whose answer was lost does, because it may have been reached.
+// that was certainly not processed does not, nor does what the breaker puts down to the provider or the app. One whose answer was lost
+// costs one, because the recipient may have been reached.
 func (n *retries) take(i int) bool {
 	r := n.round
 	out := &r.out[i]
 	if r.deadline.IsZero() {
 		return false // expiration 0: one attempt
 	}
+	if out.Class == sender.Uncertain && r.seg.Job.OnUncertain == jobs.OnUncertainReport {
+		return false
+	}
 	attempts := r.try(i).Attempts
-	switch out.Class {
-	case sender.Unsent:
-	case sender.Uncertain:
-		if r.seg.Job.OnUncertain == jobs.OnUncertainReport {
-			return false
-		}
-		attempts++
-	default:
+	// An answer that may yet turn out to be the provider's state is free for a recipient that had none before, so once.
+	free := out.Class == sender.Unsent || out.Reason.Wide || r.verdict.open || r.verdict.undecided[i] && r.lastAnswer(i) == nil
+	if !free {
 		attempts++
 	}
-	if attempts >= r.app.MaxAttempts() {
+	if attempts >= r.app.MaxAttempts() && !free {
 		return false
 	}
 	reason, status := out.Reason, out.Status
-	if out.Class == sender.Unsent && r.lostBefore(i) {
-		// That it was not sent to again does not make it any surer whether it was reached before.
-		reason, status = r.app.Reason(r.try(i).Reason), r.try(i).Status
+	if last := r.lastAnswer(i); out.Class == sender.Unsent && last != nil {
+		// That it was not sent to again says nothing new about it.
+		reason, status = last, r.try(i).Status
 	}
-	c := cause{reason: reason, status: status, attempts: attempts, retryAfter: out.RetryAfter, free: out.Class == sender.Unsent}
+	c := cause{reason: reason, status: status, attempts: attempts, retryAfter: out.RetryAfter, free: free}
 	if k := n.find(c); k >= 0 {
 		return n.join(k, i)
 	}
@@ -79,18 +78,22 @@ func (n *retries) take(i int) bool {
 	return n.join(len(n.groups)-1, i)
 }
 
-// ride passes a recipient that was not due on to the next round, uncounted. It answers false if its time is over.
+// ride passes a recipient that was not sent to on to the next round, uncounted. It answers false if its time is over.
 func (n *retries) ride(i int) bool {
 	r := n.round
 	if r.late(n.now) {
 		return false
 	}
 	try := r.try(i)
-	c := cause{status: try.Status, attempts: try.Attempts, notBefore: try.NotBefore, reason: r.app.Reason(try.Reason)}
+	due := try.NotBefore
+	if due.Before(n.now) {
+		due = n.now.UTC() // it was due, and something kept it from being sent to
+	}
+	c := cause{status: try.Status, attempts: try.Attempts, notBefore: due, reason: r.app.Reason(try.Reason)}
 	k := n.find(c)
 	if k < 0 {
 		n.groups = append(n.groups, group{cause: c, RetryGroup: results.RetryGroup{
-			Attempts: try.Attempts, NotBefore: try.NotBefore, Reason: try.Reason, Status: try.Status,
+			Attempts: try.Attempts, NotBefore: due, Reason: try.Reason, Status: try.Status,
 		}})
 		k = len(n.groups) - 1
 	}

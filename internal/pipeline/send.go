@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/volleypush/volley/jobs"
 	"github.com/volleypush/volley/sender"
@@ -11,6 +12,29 @@ import (
 
 // send sends a segment, commits what became of it and does what follows.
 func (c *Core) send(ctx context.Context, h held) error {
+	if c.Draining.Err() != nil {
+		return errNotBegun
+	}
+	breaker := c.breakers.of(h.seg.Job.Platform, h.seg.Job.App)
+	permit := breaker.enter(c.Clock.Now())
+	if permit == hold {
+		return c.park(ctx, h)
+	}
+	if permit == probe {
+		judged := false
+		defer func() {
+			if !judged {
+				breaker.leave()
+			}
+		}()
+		return c.sendHeld(ctx, h, breaker, func() { judged = true })
+	}
+	return c.sendHeld(ctx, h, breaker, nil)
+}
+
+// sendHeld sends a segment that its app's breaker lets through. judged is non-nil for a probe, and called once the breaker knows
+// what became of it.
+func (c *Core) sendHeld(ctx context.Context, h held, breaker *breaker, judged func()) error {
 	if h.seg.Job.OnUncertain == jobs.OnUncertainReport {
 		mine, err := c.claimOnce(ctx, h)
 		if err != nil {
@@ -20,32 +44,35 @@ func (c *Core) send(ctx context.Context, h held) error {
 			return c.lost(ctx, h)
 		}
 	}
-	n := h.seg.Job.Recipients()
-	if n > 1 {
-		select {
-		case c.segments <- struct{}{}:
-			defer func() { <-c.segments }()
-		case <-c.Draining.Done():
-			return c.unbegun(h)
-		}
-	}
-	if c.Draining.Err() != nil {
+	release, ok := c.place(h)
+	if !ok {
 		return c.unbegun(h)
 	}
+	defer release()
 	// The broker may have given the delivery to somebody else while it waited: then it is theirs.
 	if !h.held() {
 		return ErrStale
 	}
-	now := c.Clock.Now()
-	round := round{seg: h.seg, app: h.app, deadline: h.batch.Deadline(), out: make([]sender.Outcome, n)}
-	if ready := round.ready(now); len(ready) > 0 {
-		h.batch.Send(ctx, ready, h.held, round.out)
-		if round.interrupted(h.held) {
+	r := round{seg: h.seg, app: h.app, deadline: h.batch.Deadline(), out: make([]sender.Outcome, h.seg.Job.Recipients())}
+	ready := r.ready(c.Clock.Now())
+	if judged != nil && len(ready) > 0 {
+		h.batch.Send(ctx, ready[:1], h.held, r.out)
+		r.verdict = breaker.judge(&r, ready[:1], true, c.Clock.Now())
+		judged()
+		c.tell(ctx, h, &r.verdict)
+		if r.verdict.open {
+			return c.probed(ctx, h, &r, ready[0])
+		}
+		ready = ready[1:]
+	}
+	if len(ready) > 0 {
+		h.batch.Send(ctx, ready, h.held, r.out)
+		if r.interrupted(h.held) {
 			return ErrStale
 		}
-		now = c.Clock.Now()
+		r.verdict = breaker.judge(&r, ready, false, c.Clock.Now())
 	}
-	event := round.settle(now, c.Random)
+	event := r.settle(c.Clock.Now(), c.Random)
 	event.Worker = c.Worker
 	if ctx.Err() != nil {
 		// Told to stop at once. What is known is still told, or those who were reached would be sent to again.
@@ -53,7 +80,47 @@ func (c *Core) send(ctx context.Context, h held) error {
 		ctx, cancel = c.lastWords()
 		defer cancel()
 	}
+	c.tell(ctx, h, &r.verdict)
 	return c.commit(ctx, h, event)
+}
+
+// place waits for leave to send: while a commit is refused nothing new begins, and only so many segments are under way at once.
+func (c *Core) place(h held) (release func(), ok bool) {
+	if !c.commits.wait(c.Draining) {
+		return nil, false
+	}
+	if h.seg.Job.Recipients() == 1 {
+		return func() {}, c.Draining.Err() == nil
+	}
+	select {
+	case c.segments <- struct{}{}:
+	case <-c.Draining.Done():
+		return nil, false
+	}
+	return func() { <-c.segments }, true
+}
+
+// park puts a delivery of an app that can't send now onto the app's own queue, as it is: neither round nor attempts change. It
+// is not pulled from there before the breaker lets a probe through.
+func (c *Core) park(ctx context.Context, h held) error {
+	if _, err := c.Work.Put(ctx, h.seg, time.Time{}, h.follows); err != nil {
+		return fmt.Errorf("parking the segment: %w", err)
+	}
+	return nil
+}
+
+// probed ends a probe that failed. The recipient that was tried goes on with the others as if nothing had happened, unless it may have
+// been reached and must not be sent to again: then that is said in an event.
+func (c *Core) probed(ctx context.Context, h held, r *round, i int) error {
+	if r.out[i].Class == sender.Uncertain && h.seg.Job.OnUncertain == jobs.OnUncertainReport {
+		event := r.settle(c.Clock.Now(), c.Random)
+		event.Worker = c.Worker
+		return c.commit(ctx, h, event)
+	}
+	if h.seg.Job.OnUncertain == jobs.OnUncertainReport {
+		c.disclaim(eventKey(h.seg).ID())
+	}
+	return c.park(ctx, h)
 }
 
 // unbegun gives back a segment that has its turn but was not begun.

@@ -18,6 +18,8 @@ type round struct {
 	deadline time.Time
 	// out is parallel to the segment's recipients; sender.Unset for those this round did not send to.
 	out []sender.Outcome
+	// verdict is what the app's breaker made of the outcomes.
+	verdict verdict
 }
 
 // nearlyDue is how early a recipient may be sent to again with others: the broker's clock, which fires the schedule, and our idea
@@ -66,9 +68,9 @@ func (r *round) settle(now time.Time, random func() float64) *results.Event {
 				token.Timestamp, token.TimestampMS = out.Timestamp.Unix(), out.Timestamp.UnixMilli()
 			}
 			e.ExpiredTokens = append(e.ExpiredTokens, token)
-		case sender.Rejected, sender.BadJob, sender.Credential:
+		case sender.Rejected, sender.BadJob:
 			e.Failures = append(e.Failures, r.failure(i, out.Reason, out.Status))
-		case sender.Transient, sender.Throttled, sender.Unsent, sender.Uncertain:
+		case sender.Transient, sender.Throttled, sender.Unsent, sender.Uncertain, sender.Credential:
 			if !next.take(i) {
 				r.giveUp(e, i, &expired)
 			}
@@ -107,32 +109,36 @@ func (r *round) giveUp(e *results.Event, i int, expired *jobs.Indexes) {
 	switch {
 	case out.Class == sender.Uncertain:
 		r.uncertain(e, i, out.Reason.Name)
-	case out.Class == sender.Unsent && r.lostBefore(i):
-		r.uncertain(e, i, r.try(i).Reason)
-	case out.Class == sender.Unsent && r.try(i).Attempts == 0 && !r.deadline.IsZero():
-		*expired = append(*expired, r.seg.Position(i))
+	case out.Class == sender.Unsent && !r.deadline.IsZero():
+		r.outOfTime(e, i, expired)
 	default:
 		e.Failures = append(e.Failures, r.failure(i, out.Reason, out.Status))
 	}
 }
 
-// outOfTime places a recipient whose deadline passed before this round began.
+// outOfTime places a recipient whose deadline passed before it could be sent to again, by what earlier rounds heard of it.
 func (r *round) outOfTime(e *results.Event, i int, expired *jobs.Indexes) {
-	try := r.try(i)
+	last := r.lastAnswer(i)
 	switch {
-	case r.lostBefore(i):
-		r.uncertain(e, i, try.Reason)
-	case try.Attempts == 0:
+	case last == nil:
 		*expired = append(*expired, r.seg.Position(i))
+	case last.Class == sender.Uncertain:
+		r.uncertain(e, i, last.Name)
 	default:
-		e.Failures = append(e.Failures, r.failure(i, r.app.Reason(try.Reason), try.Status))
+		e.Failures = append(e.Failures, r.failure(i, last, r.try(i).Status))
 	}
 }
 
-// lostBefore says whether the last answer that an earlier round waited for was lost: the recipient may have been reached.
-func (r *round) lostBefore(i int) bool {
-	try := r.try(i)
-	return try.Reason != "" && r.app.Reason(try.Reason).Class == sender.Uncertain
+// lastAnswer is what earlier rounds heard of a recipient last, or that its answer was lost; nil if it was certainly never reached.
+func (r *round) lastAnswer(i int) *sender.Reason {
+	name := r.try(i).Reason
+	if name == "" {
+		return nil
+	}
+	if reason := r.app.Reason(name); reason.Class != sender.Unsent {
+		return reason
+	}
+	return nil
 }
 
 func (r *round) uncertain(e *results.Event, i int, reason string) {

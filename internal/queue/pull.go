@@ -22,6 +22,9 @@ type Puller struct {
 	// Handle deals with one delivery and says what to tell the broker. It is called from many goroutines. Its context does not
 	// end when Pull is told to stop, only with HardStop.
 	Handle func(context.Context, pipeline.Delivery) pipeline.Disposition
+	// Gate, if set, is asked before messages are asked for: how long to wait with that, 0 for not at all, and what ends the
+	// waiting earlier. One message may be on its way already when the answer changes.
+	Gate func() (wait time.Duration, changed <-chan struct{})
 	// HardStop, when closed, ends the contexts of the running handlers; nil means never.
 	HardStop <-chan struct{}
 }
@@ -123,6 +126,7 @@ func (p *pull) run(ctx, work context.Context) {
 			p.prepare(ctx, work)
 		case len(p.waiting) > 0:
 			p.place(ctx, work)
+		case p.shut(ctx, work):
 		case p.busy:
 			p.fetch(ctx, work)
 		default:
@@ -183,6 +187,21 @@ func (p *pull) look(ctx context.Context) error {
 	p.ackWait = info.Config.AckWait
 	p.conn.leases.serve(p.ackWait)
 	return nil
+}
+
+// shut waits while the gate is closed; false if it is open.
+func (p *pull) shut(ctx, work context.Context) bool {
+	if p.Gate == nil {
+		return false
+	}
+	wait, changed := p.Gate()
+	if wait <= 0 {
+		return false
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	p.wait(ctx, work, changed, timer.C) // what may be received from is a change here, where else it is a free slot
+	return true
 }
 
 // place gives a slot to the delivery that waits longest.

@@ -334,3 +334,48 @@ func TestWaitingForSlot(t *testing.T) {
 	}
 	r.slots.give(1)
 }
+
+// A closed gate keeps a pull from asking, and it asks when the gate says so.
+func TestGate(t *testing.T) {
+	t.Parallel()
+	_, c := broker(t)
+	ensure(t, c)
+	changed := make(chan struct{})
+	var open atomic.Bool
+	asked := make(chan struct{}, 100)
+	gate := func() (time.Duration, <-chan struct{}) {
+		asked <- struct{}{}
+		if open.Load() {
+			return 0, changed
+		}
+		return time.Minute, changed
+	}
+	handled := make(chan struct{}, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- c.Pull(ctx, Puller{
+			Stream: jobs.StreamJobs, Durable: jobs.IntakeDurable(jobs.APNS, jobs.LaneNormal), Slots: NewSlots(1), Gate: gate,
+			Handle: func(context.Context, pipeline.Delivery) pipeline.Disposition {
+				handled <- struct{}{}
+				return pipeline.Ack
+			},
+		})
+	}()
+	<-asked
+	if _, err := c.PublishJob(t.Context(), jobs.APNS, jobs.LaneNormal, "default", "j", []byte(`{}`)); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-handled:
+		t.Error("a message came through a closed gate")
+	case <-time.After(200 * time.Millisecond):
+	}
+	open.Store(true)
+	close(changed)
+	<-handled
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}

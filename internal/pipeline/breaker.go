@@ -1,0 +1,189 @@
+package pipeline
+
+import (
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/volleypush/volley/jobs"
+	"github.com/volleypush/volley/sender"
+)
+
+const (
+	// outageRecipients is how many different recipients in a row have to be answered "not now", or not at all, before that is the
+	// provider's state and not theirs.
+	outageRecipients = 5
+	// firstProbe and lastProbe are the pauses between probes of a provider that was out: recovery is noticed within lastProbe.
+	firstProbe = time.Second
+	lastProbe  = 4 * time.Second
+	// credentialProbe is the pause between probes with a credential that was refused: it is mended by people.
+	credentialProbe = time.Minute
+)
+
+// breaker stops sending for one app on one platform while its provider is out or refuses its credential, so that an outage costs
+// no attempts and holds up nobody else. It is safe for concurrent use.
+type breaker struct {
+	mu sync.Mutex
+	// cause is why it is open; nil while it is closed.
+	cause *sender.Reason
+	// probing says that one recipient is being tried while it is open.
+	probing bool
+	// until is when the next probe may begin, pause what it was set by.
+	until time.Time
+	pause time.Duration
+	// streak holds the recipients that were answered badly since the last good answer, at most outageRecipients of them.
+	streak map[string]struct{}
+	// changed is closed and replaced whenever a waiting pull should look again.
+	changed chan struct{}
+}
+
+func newBreaker() *breaker {
+	return &breaker{streak: map[string]struct{}{}, changed: make(chan struct{})}
+}
+
+// permit is what the breaker allows a segment.
+type permit uint8
+
+const (
+	hold permit = iota
+	all
+	probe
+)
+
+// enter asks for leave to send. Whoever gets probe has to call judge or leave.
+func (b *breaker) enter(now time.Time) permit {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case b.cause == nil:
+		return all
+	case b.probing || now.Before(b.until):
+		return hold
+	}
+	b.probing = true
+	return probe
+}
+
+// leave gives a probe back that was not made.
+func (b *breaker) leave() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.probing = false
+	b.wake()
+}
+
+// gate says how long a pull for the app should wait before it asks for more, and what ends the waiting earlier. 0 is not at all.
+func (b *breaker) gate(now time.Time) (time.Duration, <-chan struct{}) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case b.cause == nil:
+		return 0, b.changed
+	case b.probing:
+		return lastProbe, b.changed
+	}
+	return max(b.until.Sub(now), 0), b.changed
+}
+
+// verdict is what the outcomes of a sending changed.
+type verdict struct {
+	// opened and closed are set for the one sending that did it.
+	opened, closed *sender.Reason
+	// open says that the breaker is open after it.
+	open bool
+	// undecided holds the recipients of the present streak that were not in it before: their answer may be the provider's state, or
+	// theirs.
+	undecided map[int]bool
+}
+
+// judge learns from the outcomes of a sending.
+func (b *breaker) judge(r *round, recipients []int, probed bool, now time.Time) verdict {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var v verdict
+	var worst *sender.Outcome
+	good := false
+	for _, i := range recipients {
+		out := &r.out[i]
+		switch out.Class {
+		case sender.Accepted, sender.Rejected, sender.Expired, sender.BadJob:
+			good = true
+			clear(b.streak)
+			v.undecided = nil
+			continue
+		case sender.Unset:
+			continue
+		}
+		if out.Reason.Wide && (worst == nil || !worst.Reason.Wide) || worst == nil {
+			worst = out
+		}
+		b.count(r.seg, i, &v)
+	}
+	switch {
+	case worst != nil && (worst.Reason.Wide || len(b.streak) >= outageRecipients || probed && !good):
+		b.open(worst, now, &v)
+	case good && b.cause != nil:
+		v.closed, b.cause, b.pause = b.cause, nil, 0
+	}
+	if probed {
+		b.probing = false
+	}
+	v.open = b.cause != nil
+	b.wake()
+	return v
+}
+
+// count adds a recipient to the streak of bad answers.
+func (b *breaker) count(seg *jobs.Segment, i int, v *verdict) {
+	key := seg.JobID + "/" + strconv.Itoa(seg.Position(i))
+	if _, before := b.streak[key]; before || len(b.streak) >= outageRecipients {
+		return
+	}
+	b.streak[key] = struct{}{}
+	if v.undecided == nil {
+		v.undecided = map[int]bool{}
+	}
+	v.undecided[i] = true
+}
+
+func (b *breaker) open(out *sender.Outcome, now time.Time, v *verdict) {
+	if b.cause == nil {
+		v.opened = out.Reason
+	}
+	b.cause = out.Reason
+	first, last := firstProbe, lastProbe
+	if out.Reason.Class == sender.Credential {
+		first, last = credentialProbe, credentialProbe
+	}
+	b.pause = min(max(2*b.pause, first), last)
+	b.until = now.Add(max(b.pause, out.RetryAfter, out.Reason.Floor))
+}
+
+func (b *breaker) wake() {
+	close(b.changed)
+	b.changed = make(chan struct{})
+}
+
+// breakers keeps one for each app and platform.
+type breakers struct {
+	mu  sync.Mutex
+	all map[breakerKey]*breaker
+}
+
+type breakerKey struct {
+	platform jobs.Platform
+	app      string
+}
+
+func (s *breakers) of(platform jobs.Platform, app string) *breaker {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.all == nil {
+		s.all = map[breakerKey]*breaker{}
+	}
+	k := breakerKey{platform, app}
+	if s.all[k] == nil {
+		s.all[k] = newBreaker()
+	}
+	return s.all[k]
+}

@@ -1,0 +1,90 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/volleypush/volley/jobs"
+	"github.com/volleypush/volley/results"
+	"github.com/volleypush/volley/sender"
+)
+
+// The states of provider and credential events.
+const (
+	stateOpened   = "opened"
+	stateClosed   = "closed"
+	stateRejected = "rejected"
+)
+
+// tell publishes that the breaker opened or closed: one event for each state and ten minutes, whichever replica is first. It is
+// news, not part of the books: if it can't be stored, sending goes on.
+func (c *Core) tell(ctx context.Context, h held, v *verdict) {
+	job := h.seg.Job
+	switch {
+	case v.opened != nil && v.opened.Class == sender.Credential:
+		c.news(ctx, job, results.KindCredential, stateRejected, fmt.Sprintf("the provider refuses the credential of app %q: %s; "+
+			"its jobs wait, and the credential is tried again every %s", job.App, v.opened.Name, credentialProbe))
+	case v.opened != nil:
+		c.news(ctx, job, results.KindProvider, stateOpened, fmt.Sprintf("the provider can't take notifications of app %q: %s; "+
+			"its jobs wait and lose no attempts, one recipient is tried every few seconds", job.App, v.opened.Name))
+	case v.closed != nil:
+		c.news(ctx, job, results.KindProvider, stateClosed, fmt.Sprintf("the provider takes notifications of app %q again", job.App))
+	}
+	v.opened, v.closed = nil, nil
+}
+
+func (c *Core) news(ctx context.Context, job *jobs.Job, kind results.Kind, state, detail string) {
+	e := &results.Event{
+		V: results.Version, Kind: kind, Platform: job.Platform, App: job.App, State: state, Detail: detail,
+		At: c.Clock.Now().UTC().Truncate(time.Millisecond), Worker: c.Worker,
+	}
+	e.SetID()
+	c.Observer.News(e)
+	if _, err := c.Events.Commit(ctx, e); err != nil {
+		c.Observer.Trouble("publishing event "+e.ID, err, false)
+	}
+}
+
+// commits knows how many commits are being repeated. While there are any, nothing new is sent: each sending would only be one more
+// that a crash repeats.
+type commits struct {
+	mu      sync.Mutex
+	refused int
+	clear   chan struct{}
+}
+
+// trouble notes a commit that is being repeated; the function it returns notes that it is over.
+func (s *commits) trouble() (over func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.refused == 0 {
+		s.clear = make(chan struct{})
+	}
+	s.refused++
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.refused--; s.refused == 0 {
+			close(s.clear)
+		}
+	}
+}
+
+// wait blocks while a commit is being repeated; false if the context ended first.
+func (s *commits) wait(ctx context.Context) bool {
+	for {
+		s.mu.Lock()
+		refused, clear := s.refused, s.clear
+		s.mu.Unlock()
+		if refused == 0 {
+			return ctx.Err() == nil
+		}
+		select {
+		case <-clear:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
