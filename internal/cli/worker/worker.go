@@ -1,4 +1,4 @@
-// Package worker is the command line of the worker: run, demo, simulate, check.
+// Package worker is the command line of the worker: run, demo, simulate, check, dead.
 package worker
 
 import (
@@ -20,6 +20,8 @@ type Terminal struct {
 	Env func(string) (string, bool)
 	// Environ lists the whole environment, like os.Environ, to find misspelt variables; nil for nobody looks.
 	Environ func() []string
+	// In is where a person's answers come from; nil, or anything but a terminal, is nobody to be asked.
+	In io.Reader
 }
 
 // grammar is the whole command line.
@@ -28,6 +30,7 @@ type grammar struct {
 	Demo     demoCommand     `cmd:"" help:"Send a mixed campaign to simulated providers and prove that nothing is lost or doubled. Needs no configuration and no network."`
 	Simulate simulateCommand `cmd:"" help:"Run the simulated providers alone, on fixed ports."`
 	Check    checkCommand    `cmd:"" help:"Validate the configuration and the credentials, and say what would be used."`
+	Dead     deadCommand     `cmd:"" help:"List, show, requeue or drop dead letters: what could not be sent."`
 	Version  versionCommand  `cmd:"" help:"Print the version."`
 }
 
