@@ -79,12 +79,13 @@ func (w *Worker) begin(ctx context.Context) error {
 	w.stop, w.halt = stop, halt
 	group, running := errgroup.WithContext(running)
 	w.running = running
-	core := pipeline.New(pipeline.Params{
+	dying := newMortal(w.broker.Conn)
+	core := pipeline.New(dying.ports(pipeline.Params{
 		Events: w.broker, Work: w.broker, Status: w.broker, Dead: w.broker, Claims: w.broker, Clock: w.broker, Apps: w.registry,
 		Observer: observer{w.options.Log("volley.pipeline")}, Random: rand.Float64, Wait: wait,
 		MaxPayload: w.broker.MaxPayload(), MaxSegments: c.MaxSegments, Worker: c.Worker,
 		AckWait: c.AckWait, Nonce: uuid.NewString, Draining: running,
-	})
+	}))
 	if c.HTTP != "" {
 		server, err := serveHealth(c.HTTP, w)
 		if err != nil {
@@ -99,7 +100,7 @@ func (w *Worker) begin(ctx context.Context) error {
 	pull := func(stream, durable string, slots *queue.Slots, gate func() (time.Duration, <-chan struct{})) {
 		group.Go(func() error {
 			return w.broker.Pull(running, queue.Puller{
-				Stream: stream, Durable: durable, Slots: slots, Gate: gate, HardStop: handling.Done(), Handle: core.Handle,
+				Stream: stream, Durable: durable, Slots: slots, Gate: gate, HardStop: handling.Done(), Handle: dying.handle(core.Handle),
 			})
 		})
 	}
