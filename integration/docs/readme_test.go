@@ -205,6 +205,16 @@ func TestReadmeCommands(t *testing.T) {
 			sub.waitFor(t, `"id":"apns.default.oops.0.0"`)
 			follow.waitFor(t, "oops dead letter")
 		},
+		"go run ./cmd/worker dead list": func(line string) {
+			if out := r.run(line); !strings.Contains(out, "oops") || !strings.Contains(out, "(and 1 more)") {
+				t.Errorf("%s\n%s", line, out)
+			}
+		},
+		"go run ./cmd/worker dead show 1": func(line string) {
+			if out := r.run(line); !strings.Contains(out, "apns.default.oops.0.0") || !strings.Contains(out, "badge: must be a whole number") {
+				t.Errorf("%s\n%s", line, out)
+			}
+		},
 		"go run ./cmd/worker check --config volley.yaml": func(line string) {
 			out := r.run(strings.ReplaceAll(line, "volley.yaml", files))
 			for _, want := range []string{"com.example.app", "ABC123DEFG", "24h", "720h"} {
