@@ -39,8 +39,12 @@ func TestFaultsAtTheStart(t *testing.T) {
 		{"unknown key", []string{"run", "--config", typo}, 78, []string{"topik", "typo.yaml"}},
 		{"no such file", []string{"run", "--config", filepath.Join(dir, "none.yaml")}, 78, []string{"none.yaml"}},
 		{"no server", []string{"run", "--simulate", "--nats-url", "nats://127.0.0.1:1", "--control", ""}, 69, []string{"nats://127.0.0.1:1"}},
-		{"port in use", []string{"run", "--simulate", "--nats-listen", busy.Addr().String(), "--store-dir", t.TempDir(), "--control", ""}, 69,
-			[]string{busy.Addr().String(), "--nats-url"}},
+		{
+			"port in use",
+			[]string{"run", "--simulate", "--nats-listen", busy.Addr().String(), "--store-dir", t.TempDir(), "--control", ""},
+			69,
+			[]string{busy.Addr().String(), "--nats-url"},
+		},
 		{"unknown flag", []string{"run", "--natsurl", "x"}, 2, []string{"--natsurl"}},
 		{"check without credentials", []string{"check"}, 78, []string{"apps"}},
 	}

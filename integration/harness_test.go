@@ -155,8 +155,7 @@ func (p *process) wait() int {
 	case <-time.After(90 * time.Second):
 		p.t.Fatalf("%s did not end", p.name)
 	}
-	var exit *exec.ExitError
-	if errors.As(p.err, &exit) {
+	if exit, ok := errors.AsType[*exec.ExitError](p.err); ok {
 		return exit.ExitCode()
 	}
 	if p.err != nil {
@@ -213,7 +212,7 @@ func (s *simulated) url() string { return "nats://" + s.nats }
 // ledger reads what arrived at the simulated providers.
 func ledger(t *testing.T, control string) []simulator.Notification {
 	t.Helper()
-	response, err := http.Get("http://" + control + "/ledger") //nolint:noctx // the test's own deadline ends it
+	response, err := http.Get("http://" + control + "/ledger")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -85,7 +85,7 @@ func TestLargeJobWithFailuresAndRetries(t *testing.T) {
 		{"token":"` + token(5) + `","answer":{"status":410,"reason":"Unregistered","timestamp_ms":1795430000123}},
 		{"token":"` + token(6) + `","answer":{"status":400,"reason":"BadDeviceToken"}},
 		{"token":"` + token(2007) + `","times":1,"answer":{"status":503,"reason":"ServiceUnavailable"}}]}`
-	response, err := http.Post("http://"+w.control+"/script", "application/json", strings.NewReader(script)) //nolint:noctx // bounded by the test
+	response, err := http.Post("http://"+w.control+"/script", "application/json", strings.NewReader(script))
 	if err != nil || response.StatusCode/100 != 2 {
 		t.Fatal(response, err)
 	}

@@ -1,5 +1,7 @@
 package jobs
 
+import "slices"
+
 // payloadTargets are the keys that would say in a raw payload who it goes to: legacy GCM §2.1, FCM v1 §3.1.
 var payloadTargets = []string{"to", "registration_ids", "notification_key", "token", "fid", "topic", "condition"}
 
@@ -57,10 +59,5 @@ func (d *decoder) hasContent() bool {
 	if d.job.Message.Kind != MessageNone || d.faulty(fieldMessage) {
 		return true
 	}
-	for _, name := range []string{fieldNotification, "android", "apns", "webpush", fieldPayload} {
-		if d.has(name) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc([]string{fieldNotification, "android", "apns", "webpush", fieldPayload}, d.has)
 }

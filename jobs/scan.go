@@ -3,6 +3,7 @@ package jobs
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -325,7 +326,7 @@ func hexUnit(text string) (rune, bool) {
 		if digit < 0 {
 			return 0, false
 		}
-		unit = unit<<4 | rune(digit)
+		unit = unit<<4 | rune(digit) //nolint:gosec // one hex digit
 	}
 	return unit, true
 }
@@ -354,10 +355,8 @@ type nameSet struct {
 
 // add reports whether the name is new.
 func (s *nameSet) add(name string) bool {
-	for _, have := range s.few[:s.n] {
-		if have == name {
-			return false
-		}
+	if slices.Contains(s.few[:s.n], name) {
+		return false
 	}
 	if s.n < len(s.few) {
 		s.few[s.n] = name

@@ -108,9 +108,13 @@ func (s *Simulators) serveControl(addr string) error {
 	return nil
 }
 
-// APNs, Google and Control are where the simulators are reached: two https URLs, and the control port's host:port ("" if none).
-func (s *Simulators) APNs() string    { return s.apns.URL() }
-func (s *Simulators) Google() string  { return s.google.URL() }
+// APNs is the https URL of the APNs simulator.
+func (s *Simulators) APNs() string { return s.apns.URL() }
+
+// Google is the https URL of the Google simulator.
+func (s *Simulators) Google() string { return s.google.URL() }
+
+// Control is the host:port of the control port; \"\" if there is none.
 func (s *Simulators) Control() string { return s.addr }
 
 // CA is the certificate that a worker's ca_file needs, in PEM.

@@ -19,7 +19,8 @@ func books() ([]publication, map[string]*outcome, []simulator.Notification) {
 	}
 	e.SetID()
 	ledger := []simulator.Notification{
-		{Platform: "apns", Token: "a", Status: 200}, {Platform: "apns", Token: "b", Status: 400, Reason: "BadDeviceToken"},
+		{Platform: "apns", Token: "a", Status: 200},
+		{Platform: "apns", Token: "b", Status: 400, Reason: "BadDeviceToken"},
 		{Platform: "apns", Token: "c", Status: 200},
 	}
 	return []publication{p}, map[string]*outcome{"apns.default.j": {events: []*results.Event{e}, done: true}}, ledger

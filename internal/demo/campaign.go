@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/volleypush/volley/jobs"
@@ -94,9 +95,7 @@ func (p part) publication(n int) (publication, error) {
 		}
 	}
 	job := map[string]any{"id": id, "app": p.app, "campaign": "demo", "ids": ids}
-	for k, v := range p.fields {
-		job[k] = v
-	}
+	maps.Copy(job, p.fields)
 	body, err := json.Marshal(job)
 	if err != nil {
 		return publication{}, fmt.Errorf("writing job %s: %w", id, err)
@@ -122,12 +121,18 @@ func broken() []publication {
 	}
 	return []publication{
 		{platform: jobs.APNS, lane: jobs.LaneNormal, app: "_", id: "broken-json", body: []byte(`{"id":"broken-json","ids":[`), dead: "invalid"},
-		{platform: jobs.APNS, lane: jobs.LaneNormal, app: "default", id: "broken-typo", dead: "invalid",
-			body: fmt.Appendf(nil, `{"id":"broken-typo","mesage":"hi","bagde":1,"ids":[%q]}`, token)},
-		{platform: jobs.APNS, lane: jobs.LaneNormal, app: "nobody", id: "broken-app", dead: "unknown_app",
-			body: fmt.Appendf(nil, `{"id":"broken-app","app":"nobody","message":"hi","ids":[%q]}`, token)},
-		{platform: jobs.APNS, lane: jobs.LaneNormal, app: "default", id: "broken-size", dead: "payload",
-			body: fmt.Appendf(nil, `{"id":"broken-size","message":%q,"ids":[%q]}`, long, token)},
+		{
+			platform: jobs.APNS, lane: jobs.LaneNormal, app: "default", id: "broken-typo", dead: "invalid",
+			body: fmt.Appendf(nil, `{"id":"broken-typo","mesage":"hi","bagde":1,"ids":[%q]}`, token),
+		},
+		{
+			platform: jobs.APNS, lane: jobs.LaneNormal, app: "nobody", id: "broken-app", dead: "unknown_app",
+			body: fmt.Appendf(nil, `{"id":"broken-app","app":"nobody","message":"hi","ids":[%q]}`, token),
+		},
+		{
+			platform: jobs.APNS, lane: jobs.LaneNormal, app: "default", id: "broken-size", dead: "payload",
+			body: fmt.Appendf(nil, `{"id":"broken-size","message":%q,"ids":[%q]}`, long, token),
+		},
 		{platform: jobs.GCM, lane: jobs.LaneNormal, app: "default", id: "broken-empty", dead: "invalid", body: []byte(`{"id":"broken-empty","message":"hi","ids":[]}`)},
 	}
 }

@@ -24,12 +24,12 @@ func lockStore(dir, listen string) (*storeLock, error) {
 	}
 	locked, err := tryLock(file)
 	if err != nil {
-		file.Close()
+		_ = file.Close()
 		return nil, fmt.Errorf("%w: %s can't be locked, put the store on a local disk: %w", ErrStore, name, err)
 	}
 	if !locked {
 		holder := readHolder(file)
-		file.Close()
+		_ = file.Close()
 		return nil, alreadyLocked(dir, listen, holder)
 	}
 	l := &storeLock{file: file}

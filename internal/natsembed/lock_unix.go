@@ -12,7 +12,7 @@ import (
 // tryLock takes an exclusive lock without waiting. false means that somebody else has it.
 func tryLock(file *os.File) (bool, error) {
 	for {
-		err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB) //nolint:gosec // a file descriptor is an int
+		err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		switch {
 		case err == nil:
 			return true, nil

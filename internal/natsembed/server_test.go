@@ -110,7 +110,7 @@ func TestKillFreesStore(t *testing.T) {
 		if _, err := lockStore(dir, ""); err != nil {
 			t.Fatal(err)
 		}
-		os.Stdout.WriteString("locked\n")
+		_, _ = os.Stdout.WriteString("locked\n")
 		_, _ = io.Copy(io.Discard, os.Stdin) // until killed, or the parent is gone
 		return
 	}

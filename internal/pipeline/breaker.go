@@ -113,6 +113,7 @@ func (b *breaker) judge(r *round, recipients []int, probed bool, now time.Time) 
 			continue
 		case sender.Unset:
 			continue
+		case sender.Transient, sender.Throttled, sender.Unsent, sender.Uncertain, sender.Credential:
 		}
 		if out.Reason.Wide && (worst == nil || !worst.Reason.Wide) || worst == nil {
 			worst = out

@@ -21,12 +21,18 @@ func TestDeadLetters(t *testing.T) {
 		recipients int
 	}{
 		{name: "not JSON", body: `{"message":`, reason: deadInvalid, subject: "push.results.apns._.", recipients: 0},
-		{name: "unknown field", body: `{"id":"x","mesage":"hi","ids":["ab","cd"]}`, reason: deadInvalid, field: "mesage",
-			subject: "push.results.apns.default.x.0.0", recipients: 2},
-		{name: "unknown app", body: `{"id":"x","app":"shop","message":"hi","ids":["ab"]}`, reason: deadUnknownApp, field: "app",
-			subject: "push.results.apns.shop.x.0.0", recipients: 1},
-		{name: "payload over the limit", body: `{"id":"x","message":"hi","ids":["ab"]}`, faults: jobs.Faults{{Field: "message", Problem: "too long"}},
-			reason: deadPayload, field: "message", subject: "push.results.apns.default.x.0.0", recipients: 1},
+		{
+			name: "unknown field", body: `{"id":"x","mesage":"hi","ids":["ab","cd"]}`, reason: deadInvalid, field: "mesage",
+			subject: "push.results.apns.default.x.0.0", recipients: 2,
+		},
+		{
+			name: "unknown app", body: `{"id":"x","app":"shop","message":"hi","ids":["ab"]}`, reason: deadUnknownApp, field: "app",
+			subject: "push.results.apns.shop.x.0.0", recipients: 1,
+		},
+		{
+			name: "payload over the limit", body: `{"id":"x","message":"hi","ids":["ab"]}`, faults: jobs.Faults{{Field: "message", Problem: "too long"}},
+			reason: deadPayload, field: "message", subject: "push.results.apns.default.x.0.0", recipients: 1,
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

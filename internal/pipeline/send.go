@@ -133,8 +133,7 @@ func (c *Core) unbegun(h held) error {
 
 // unsendable handles an error of Prepare: faults of the job bury it, anything else leaves it for later.
 func (c *Core) unsendable(ctx context.Context, h held, err error) error {
-	var faults jobs.Faults
-	if errors.As(err, &faults) {
+	if faults, ok := errors.AsType[jobs.Faults](err); ok {
 		return c.bury(ctx, h, deadPayload, faults)
 	}
 	return fmt.Errorf("preparing the segment: %w", err)

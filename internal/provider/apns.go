@@ -113,7 +113,7 @@ func apnsMessage(job *jobs.Job) *apns.Message {
 		StaleDate: o.StaleDate, ContentState: raw(o.ContentState), Timestamp: o.Timestamp, Event: o.Event, DismissalDate: o.DismissalDate,
 		AttributesType: o.AttributesType, Attributes: raw(o.Attributes), Extra: object(o.Extra),
 	}
-	switch job.Message.Kind {
+	switch job.Message.Kind { //nolint:exhaustive // the others say nothing, or are GCM's
 	case jobs.MessageText:
 		m.Text = &job.Message.Text
 	case jobs.MessageAlert:

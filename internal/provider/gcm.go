@@ -85,7 +85,7 @@ func gcmMessage(job *jobs.Job) *gcm.Message {
 	if o.Notification != nil {
 		m.Notification = object(o.Notification)
 	}
-	switch job.Message.Kind {
+	switch job.Message.Kind { //nolint:exhaustive // the others say nothing, or are APNs'
 	case jobs.MessageText:
 		m.Data = job.Message.Text
 	case jobs.MessageData:

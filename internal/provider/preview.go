@@ -37,7 +37,10 @@ func previewAPNS(seg *jobs.Segment) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("preparing the preview: %w", err)
 	}
-	app := &apnsApp{APNSParams{Client: client, Topic: previewTopic, Expiration: apns.DefaultExpirationOffset, BatchSize: apns.DefaultBatchSize}}
+	app := &apnsApp{APNSParams{
+		Name: seg.Job.App, Client: client, Topic: previewTopic, ErrorTimeout: apns.DefaultErrorTimeout,
+		Expiration: apns.DefaultExpirationOffset, BatchSize: apns.DefaultBatchSize, MaxPayloadLength: 0, MaxAttempts: 1, MessageIDs: false,
+	}}
 	request, _, err := app.request(seg)
 	if err != nil {
 		return "", faultsOf(err)

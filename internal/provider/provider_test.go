@@ -81,22 +81,28 @@ func TestAPNSRequest(t *testing.T) {
 		{name: "defaults", fields: `"message":"hi"`, payload: `{"aps":{"alert":"hi"}}`, deadline: published.Add(720 * time.Hour)},
 		{name: "null message", fields: `"message":null,"badge":0`, payload: `{"aps":{"badge":0}}`, deadline: published.Add(720 * time.Hour)},
 		{name: "expiration counts from the publish", fields: `"message":"hi","expiration":60`, payload: `{"aps":{"alert":"hi"}}`, deadline: published.Add(time.Minute)},
-		{name: "or from deliver_at", fields: `"message":"hi","expiration":60,"deliver_at":"2026-11-23T11:00:00Z"`, payload: `{"aps":{"alert":"hi"}}`,
-			deadline: published.Add(time.Hour + time.Minute)},
+		{
+			name: "or from deliver_at", fields: `"message":"hi","expiration":60,"deliver_at":"2026-11-23T11:00:00Z"`, payload: `{"aps":{"alert":"hi"}}`,
+			deadline: published.Add(time.Hour + time.Minute),
+		},
 		{name: "expiration 0 is one attempt", fields: `"message":"hi","expiration":0`, payload: `{"aps":{"alert":"hi"}}`, expiration: apns.ExpireNow()},
 		{name: "low priority", fields: `"message":"hi","low_priority":true`, payload: `{"aps":{"alert":"hi"}}`, priority: 5, deadline: published.Add(720 * time.Hour)},
-		{name: "headers", fields: `"message":"hi","priority":10,"push_type":"voip","topic":"com.other","collapse_id":"c","batch_size":7,"error_timeout":1.5`,
+		{
+			name: "headers", fields: `"message":"hi","priority":10,"push_type":"voip","topic":"com.other","collapse_id":"c","batch_size":7,"error_timeout":1.5`,
 			payload: `{"aps":{"alert":"hi"}}`, priority: 10, pushType: "voip", topic: "com.other", collapse: "c", batch: 7, timeout: 1500 * time.Millisecond,
-			deadline: published.Add(720 * time.Hour)},
+			deadline: published.Add(720 * time.Hour),
+		},
 		{name: "raw payload", fields: `"payload":{"b":1, "aps":{"alert":"x"}}`, payload: `{"b":1, "aps":{"alert":"x"}}`, deadline: published.Add(720 * time.Hour)},
 		{name: "alert object", fields: `"message":{"body":"b"},"title":"t"`, payload: `{"aps":{"alert":{"body":"b","title":"t"}}}`, deadline: published.Add(720 * time.Hour)},
-		{name: "every option", fields: `"message":"m","sound":{"critical":1,"name":"n","volume":0.5},"category":"c","content_available":true,"mutable_content":true,
+		{
+			name: "every option", fields: `"message":"m","sound":{"critical":1,"name":"n","volume":0.5},"category":"c","content_available":true,"mutable_content":true,
 			"title":"t","title_loc_key":"k","title_loc_args":["a"],"action_loc_key":"al","loc_key":"lk","loc_args":[],"launch_image":"li","thread_id":"th","extra":{"x":{"y":1}},
 			"subtitle":"s","subtitle_loc_key":"sk","subtitle_loc_args":["z"],"interruption_level":"active","relevance_score":0.25,"target_content_id":"tc","filter_criteria":"fc"`,
 			payload: `{"aps":{"alert":{"action-loc-key":"al","body":"m","launch-image":"li","loc-args":[],"loc-key":"lk","subtitle":"s","subtitle-loc-args":["z"],` +
 				`"subtitle-loc-key":"sk","title":"t","title-loc-args":["a"],"title-loc-key":"k"},"category":"c","content-available":1,"filter-criteria":"fc",` +
 				`"interruption-level":"active","mutable-content":1,"relevance-score":0.25,"sound":{"critical":1,"name":"n","volume":0.5},"target-content-id":"tc","thread-id":"th"},"x":{"y":1}}`,
-			deadline: published.Add(720 * time.Hour)},
+			deadline: published.Add(720 * time.Hour),
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -17,7 +17,7 @@ const callTimeout = 5 * time.Second
 // link is the connection that is up now: a context that ends when it is lost.
 type link struct {
 	mu  sync.Mutex
-	ctx context.Context //nolint:containedctx // it stands for the connection, not for a call
+	ctx context.Context
 	end context.CancelFunc
 }
 

@@ -288,8 +288,8 @@ func TestStop(t *testing.T) {
 		t.Errorf("it was kept for %v", took)
 	}
 	select {
-	case <-r.done:
-		t.Fatal("Pull returned although a handler runs")
+	case err := <-r.done:
+		t.Fatal("Pull returned although a handler runs", err)
 	default:
 	}
 	close(r.hard)
@@ -324,7 +324,9 @@ func TestWaitingForSlot(t *testing.T) {
 		t.Errorf("%+v, %v", info, err)
 	}
 	r.stop()
-	receive(t, "the end", r.done)
+	if err := receive(t, "the end", r.done); err != nil {
+		t.Fatal(err)
+	}
 	msg, err := consumer.Next(jetstream.FetchMaxWait(small.AckWait / 2))
 	if err != nil {
 		t.Fatalf("not given back: %v", err)

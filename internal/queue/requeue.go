@@ -134,9 +134,8 @@ func nextLife(letter *DeadLetter) (*jobs.Segment, error) {
 func (l *DeadLetter) segment() (*jobs.Segment, error) {
 	if platform, lane, ok := jobs.ParseIntakeSubject(l.Subject); ok {
 		job, err := jobs.Decode(platform, l.Body)
-		var faults jobs.Faults
-		if errors.As(err, &faults) {
-			return nil, fmt.Errorf("%w: its job is wrong (%s); publish a corrected job, with an id of its own", ErrNotRequeued, faults)
+		if faults, ok := errors.AsType[jobs.Faults](err); ok {
+			return nil, fmt.Errorf("%w: its job is wrong (%w); publish a corrected job, with an id of its own", ErrNotRequeued, faults)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrNotRequeued, err)

@@ -116,8 +116,6 @@ func TestTopologyLeavesNewerAlone(t *testing.T) {
 	if _, err := c.js.UpdateStream(t.Context(), newer); err != nil {
 		t.Fatal(err)
 	}
-	older := info.Config
-	older.Name, older.Subjects = jobs.StreamDead, newer.Subjects
 	if err := connect(t, s).EnsureTopology(t.Context(), Topology{DeadRetention: time.Hour}); err != nil {
 		t.Fatal(err)
 	}

@@ -50,7 +50,9 @@ func TestNewFaults(t *testing.T) {
 func TestNewDefaults(t *testing.T) {
 	key := testKey(t)
 	for _, config := range []Config{
-		{Key: key, Connections: 100}, {Key: key, Environment: Sandbox}, {Certificate: issue(t, nil)},
+		{Key: key, Connections: 100},
+		{Key: key, Environment: Sandbox},
+		{Certificate: issue(t, nil)},
 		{Certificate: issue(t, extension(oidSandbox, []byte{5, 0})), Environment: Sandbox},
 		{Certificate: issue(t, func(c *x509.Certificate) {
 			extension(oidSandbox, []byte{5, 0})(c)

@@ -65,8 +65,7 @@ func handshakeError(to target, err error) error {
 	switch {
 	case errors.As(err, &untrusted):
 		remedy := "check the endpoint, or name the authority with ca_file"
-		var authority x509.UnknownAuthorityError
-		if errors.As(err, &authority) {
+		if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
 			remedy = "update the system's certificates, or name the authority with ca_file"
 		}
 		return &dialError{Reason(ServerNotTrusted), fmt.Errorf("%s is not trusted: %w; %s", to.address, err, remedy)}

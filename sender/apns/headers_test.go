@@ -2,6 +2,7 @@ package apns
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -171,7 +172,11 @@ func TestValidate(t *testing.T) {
 			c := newClient(t, Config{Key: testKey(t), Topic: test.topic})
 			var got []string
 			if err := c.Validate(&test.request); err != nil {
-				for _, problem := range err.(Problems) {
+				for _, problem := range func() Problems {
+					var target Problems
+					_ = errors.As(err, &target)
+					return target
+				}() {
 					got = append(got, problem.Field+" "+problem.Reason.Name)
 				}
 			}
@@ -228,7 +233,10 @@ func TestHeaderFields(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []HeaderField{
-		{"apns-topic", bundle}, {"apns-push-type", "alert"}, {"apns-priority", "5"}, {"apns-expiration", "0"},
+		{"apns-topic", bundle},
+		{"apns-push-type", "alert"},
+		{"apns-priority", "5"},
+		{"apns-expiration", "0"},
 		{"apns-id", "123e4567-e89b-12d3-a456-426614174000"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

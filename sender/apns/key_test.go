@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
@@ -122,7 +123,11 @@ func TestLoadKeyFaults(t *testing.T) {
 
 func TestKeyPrintsWithoutItsSecret(t *testing.T) {
 	key := testKey(t)
-	secret := key.private.D.String()
+	raw, err := key.private.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret := new(big.Int).SetBytes(raw).String()
 	for _, format := range []string{"%v", "%+v", "%#v", "%s", "%d", "%x", "%q"} {
 		for _, value := range []any{key, struct{ K *Key }{key}, Config{Key: key}} {
 			if text := fmt.Sprintf(format, value); strings.Contains(text, secret) || strings.Contains(text, "private") {

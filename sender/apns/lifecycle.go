@@ -107,8 +107,7 @@ func (p *pool) dialFailed(err error) {
 		return
 	}
 	reason := Reason(ConnectionFailed)
-	var known *dialError
-	if errors.As(err, &known) {
+	if known, ok := errors.AsType[*dialError](err); ok {
 		reason = known.reason
 	}
 	for _, c := range slices.Clone(p.waiting) {

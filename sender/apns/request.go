@@ -90,8 +90,12 @@ type HeaderField struct{ Name, Value string }
 // fields lists the headers that say something. The provider token is not among them.
 func (h *headers) fields(id string) []HeaderField {
 	all := []HeaderField{
-		{"apns-topic", h.topic}, {"apns-push-type", h.pushType}, {"apns-priority", h.priority}, {"apns-expiration", h.expiration},
-		{"apns-collapse-id", h.collapseID}, {"apns-id", id},
+		{"apns-topic", h.topic},
+		{"apns-push-type", h.pushType},
+		{"apns-priority", h.priority},
+		{"apns-expiration", h.expiration},
+		{"apns-collapse-id", h.collapseID},
+		{"apns-id", id},
 	}
 	return slices.DeleteFunc(all, func(f HeaderField) bool { return f.Value == "" })
 }

@@ -91,8 +91,10 @@ func TestSendOptions(t *testing.T) {
 			`{"aps":{"alert":"hellow..."}}`,
 		},
 		"truncation off": {
-			&Message{Text: new("helloworld"), MaxPayloadLength: 29}, []Option{WithMaxPayloadLength(0)},
-			map[string]string{"apns-expiration": "1798022000"}, `{"aps":{"alert":"helloworld"}}`,
+			&Message{Text: new("helloworld"), MaxPayloadLength: 29},
+			[]Option{WithMaxPayloadLength(0)},
+			map[string]string{"apns-expiration": "1798022000"},
+			`{"aps":{"alert":"helloworld"}}`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -2,6 +2,7 @@ package apns
 
 import (
 	"fmt"
+	"maps"
 	"sort"
 
 	"github.com/rivo/uniseg"
@@ -73,9 +74,7 @@ func alertText(aps map[string]any) (text string, set func(string)) {
 		text, _ := body.(string)
 		return text, func(s string) {
 			changed := make(map[string]any, len(alert))
-			for key, value := range alert {
-				changed[key] = value
-			}
+			maps.Copy(changed, alert)
 			changed["body"] = s
 			aps["alert"] = changed
 		}

@@ -166,8 +166,7 @@ func TestSendTopicAndFaults(t *testing.T) {
 		},
 	} {
 		_, err := send()
-		var faults jobs.Faults
-		if !errors.As(err, &faults) {
+		if _, ok := errors.AsType[jobs.Faults](err); !ok {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

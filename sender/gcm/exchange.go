@@ -200,8 +200,7 @@ func (e streamError) Error() string { return "stream error " + strconv.FormatUin
 
 // refused says that the server has promised not to have processed the request.
 func refused(err error) bool {
-	var stream streamError
-	if errors.As(err, &stream) {
+	if stream, ok := errors.AsType[streamError](err); ok {
 		return stream.Code == codeRefusedStream
 	}
 	text := err.Error()

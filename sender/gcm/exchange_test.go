@@ -212,8 +212,10 @@ func TestAnswersAreCapped(t *testing.T) {
 		answer string
 		want   sender.Class
 	}{
-		{V1, maxFCMAnswer, `{"name":"n"}`, sender.Accepted}, {V1, maxFCMAnswer + 1, `{"name":"n"}`, sender.Uncertain},
-		{Legacy, maxLegacyAnswer, `{"message_id":1}`, sender.Accepted}, {Legacy, maxLegacyAnswer + 1, `{"message_id":1}`, sender.Uncertain},
+		{V1, maxFCMAnswer, `{"name":"n"}`, sender.Accepted},
+		{V1, maxFCMAnswer + 1, `{"name":"n"}`, sender.Uncertain},
+		{Legacy, maxLegacyAnswer, `{"message_id":1}`, sender.Accepted},
+		{Legacy, maxLegacyAnswer + 1, `{"message_id":1}`, sender.Uncertain},
 	} {
 		s := newServer(t, func(w http.ResponseWriter, _ *http.Request, _ []byte) {
 			_, _ = io.WriteString(w, pad(row.answer, row.size))

@@ -1,7 +1,6 @@
 package gcm
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -119,8 +118,10 @@ func TestLegacyAnswers(t *testing.T) {
 		{"canonical", 1, `{"results":[{"message_id":"0:a","registration_id":"newer"}]}`, []want{{sender.Accepted, "", "newer", "0:a"}}},
 		{"canonical that is the same", 1, `{"results":[{"message_id":"0:a","registration_id":"registration-00000"}]}`, []want{accepted("0:a")}},
 		{"canonical beside an error", 1, `{"results":[{"error":"NotRegistered","registration_id":"newer"}]}`, []want{{sender.Expired, "NotRegistered", "newer", ""}}},
-		{"mixed", 3, `{"results":[{"error":"NotRegistered"},{"message_id":"1"},{"error":"InvalidRegistration"}]}`,
-			[]want{{sender.Expired, "NotRegistered", "", ""}, accepted("1"), {sender.Rejected, "InvalidRegistration", "", ""}}},
+		{
+			"mixed", 3, `{"results":[{"error":"NotRegistered"},{"message_id":"1"},{"error":"InvalidRegistration"}]}`,
+			[]want{{sender.Expired, "NotRegistered", "", ""}, accepted("1"), {sender.Rejected, "InvalidRegistration", "", ""}},
+		},
 		{"unknown error", 2, `{"results":[{"error":"BrandNew"},{"error":"BrandNew"}]}`, []want{{sender.Rejected, "BrandNew", "", ""}, {sender.Rejected, "BrandNew", "", ""}}},
 		{"an error that repeats the ID", 1, `{"results":[{"error":"x-registration-00000"}]}`, []want{{sender.Rejected, "Unknown", "", ""}}},
 		{"a word of the other protocol", 1, `{"results":[{"error":"UNREGISTERED"}]}`, []want{{sender.Rejected, "UNREGISTERED", "", ""}}},
@@ -337,7 +338,7 @@ func TestWrongProtocol(t *testing.T) {
 		t.Fatal(err)
 	}
 	out := make([]sender.Outcome, 1)
-	newClient(t, s, Legacy, nil).Deliver(context.Background(), &Request{Tokens: []string{"a"}, Message: p}, out)
+	newClient(t, s, Legacy, nil).Deliver(t.Context(), &Request{Tokens: []string{"a"}, Message: p}, out)
 	if out[0].Class != sender.BadJob || len(s.requests()) != 0 {
 		t.Errorf("%+v", out[0])
 	}

@@ -85,8 +85,10 @@ func TestReasonRows(t *testing.T) {
 	for _, want := range wantReasons {
 		t.Run(want.name, func(t *testing.T) {
 			r := Reason(want.name)
-			got := sender.Reason{Name: want.name, Class: want.class, Wide: want.wide, Floor: want.floor, Error: want.err, Code: want.code,
-				Description: r.Description, Action: want.action}
+			got := sender.Reason{
+				Name: want.name, Class: want.class, Wide: want.wide, Floor: want.floor, Error: want.err, Code: want.code,
+				Description: r.Description, Action: want.action,
+			}
 			if diff := cmp.Diff(got, *r); diff != "" {
 				t.Error(diff)
 			}
@@ -132,9 +134,15 @@ func TestUnknownReason(t *testing.T) {
 		class  sender.Class
 		action results.Action
 	}{
-		{0, sender.Rejected, "none"}, {200, sender.Rejected, "none"}, {400, sender.Rejected, "none"}, {404, sender.Rejected, "none"},
-		{401, sender.Credential, "fix_credential"}, {403, sender.Credential, "fix_credential"},
-		{429, sender.Throttled, "slow_down"}, {500, sender.Transient, "retry"}, {503, sender.Transient, "retry"},
+		{0, sender.Rejected, "none"},
+		{200, sender.Rejected, "none"},
+		{400, sender.Rejected, "none"},
+		{404, sender.Rejected, "none"},
+		{401, sender.Credential, "fix_credential"},
+		{403, sender.Credential, "fix_credential"},
+		{429, sender.Throttled, "slow_down"},
+		{500, sender.Transient, "retry"},
+		{503, sender.Transient, "retry"},
 	} {
 		r := unknownReason("BRAND_NEW", row.status)
 		if r.Name != "BRAND_NEW" || r.Code != "BRAND_NEW" || r.Class != row.class || r.Action != row.action {
@@ -156,12 +164,24 @@ func TestStatusReason(t *testing.T) {
 		status      int
 		legacy, fcm string
 	}{
-		{204, "AnswerUnreadable", "AnswerUnreadable"}, {302, "UnexpectedRedirect", "UnexpectedRedirect"},
-		{400, "BadRequest", "BadRequest"}, {401, "Unauthorized", "Unauthorized"}, {403, "Forbidden", "Forbidden"},
-		{404, "NotFound", "NotFound"}, {405, "NotFound", "NotFound"}, {410, "NotFound", "NotFound"}, {408, "ServerError", "ServerError"},
-		{413, "PayloadTooLarge", "PayloadTooLarge"}, {418, "BadRequest", "BadRequest"}, {429, "TooManyRequests", "TooManyRequests"},
-		{500, "InternalServerError", "INTERNAL"}, {501, "ServerError", "ServerError"}, {502, "ServerError", "ServerError"},
-		{503, "Unavailable", "UNAVAILABLE"}, {504, "GatewayTimeout", "DEADLINE_EXCEEDED"}, {599, "ServerError", "ServerError"},
+		{204, "AnswerUnreadable", "AnswerUnreadable"},
+		{302, "UnexpectedRedirect", "UnexpectedRedirect"},
+		{400, "BadRequest", "BadRequest"},
+		{401, "Unauthorized", "Unauthorized"},
+		{403, "Forbidden", "Forbidden"},
+		{404, "NotFound", "NotFound"},
+		{405, "NotFound", "NotFound"},
+		{410, "NotFound", "NotFound"},
+		{408, "ServerError", "ServerError"},
+		{413, "PayloadTooLarge", "PayloadTooLarge"},
+		{418, "BadRequest", "BadRequest"},
+		{429, "TooManyRequests", "TooManyRequests"},
+		{500, "InternalServerError", "INTERNAL"},
+		{501, "ServerError", "ServerError"},
+		{502, "ServerError", "ServerError"},
+		{503, "Unavailable", "UNAVAILABLE"},
+		{504, "GatewayTimeout", "DEADLINE_EXCEEDED"},
+		{599, "ServerError", "ServerError"},
 	} {
 		t.Run(http.StatusText(row.status), func(t *testing.T) {
 			if got := statusReason(Legacy, row.status).Name; got != row.legacy {

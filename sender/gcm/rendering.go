@@ -63,7 +63,10 @@ func (r *rendering) decode() {
 			given bool
 		}{
 			{"fid", r.FID != nil && *r.FID},
-			{"android", r.android != nil}, {"apns", r.apns != nil}, {"webpush", r.webpush != nil}, {"fcm_options", r.fcmOptions != nil},
+			{"android", r.android != nil},
+			{"apns", r.apns != nil},
+			{"webpush", r.webpush != nil},
+			{"fcm_options", r.fcmOptions != nil},
 		} {
 			if f.given {
 				r.faultf(f.name, "only FCM v1 has it; this app uses the legacy protocol")
@@ -149,10 +152,17 @@ func (r *rendering) checkAlone() {
 		name  string
 		given bool
 	}{
-		{"message", r.data != nil}, {"notification", r.Notification != nil && r.notification != nil},
-		{"collapse_key", r.CollapseKey != nil}, {"delay_while_idle", r.DelayWhileIdle != nil}, {"time_to_live", r.TimeToLive != nil},
-		{"low_priority", r.LowPriority != nil}, {"restricted_package_name", r.RestrictedPackageName != nil},
-		{"android", r.android != nil}, {"apns", r.apns != nil}, {"webpush", r.webpush != nil}, {"fcm_options", r.fcmOptions != nil},
+		{"message", r.data != nil},
+		{"notification", r.Notification != nil && r.notification != nil},
+		{"collapse_key", r.CollapseKey != nil},
+		{"delay_while_idle", r.DelayWhileIdle != nil},
+		{"time_to_live", r.TimeToLive != nil},
+		{"low_priority", r.LowPriority != nil},
+		{"restricted_package_name", r.RestrictedPackageName != nil},
+		{"android", r.android != nil},
+		{"apns", r.apns != nil},
+		{"webpush", r.webpush != nil},
+		{"fcm_options", r.fcmOptions != nil},
 		{"dry_run", r.protocol == Legacy && r.DryRun != nil},
 	} {
 		if f.given {

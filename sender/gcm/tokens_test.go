@@ -262,8 +262,10 @@ func TestTokenEndpointAnswers(t *testing.T) {
 		reason string
 		says   string
 	}{
-		{"key deleted", 400, `{"error":"invalid_grant","error_description":"Invalid JWT Signature."}`, sender.Credential, "ServiceAccountRefused",
-			"Google refused the service account sender@demo.example: invalid_grant (Invalid JWT Signature.). Check that the key was not deleted and that this machine's clock is right"},
+		{
+			"key deleted", 400, `{"error":"invalid_grant","error_description":"Invalid JWT Signature."}`, sender.Credential, "ServiceAccountRefused",
+			"Google refused the service account sender@demo.example: invalid_grant (Invalid JWT Signature.). Check that the key was not deleted and that this machine's clock is right",
+		},
 		{"client", 401, `{"error":"invalid_client"}`, sender.Credential, "ServiceAccountRefused", "invalid_client"},
 		{"403", 403, `<html>`, sender.Credential, "ServiceAccountRefused", "HTTP 403"},
 		{"404", 404, `<html>`, sender.Credential, "ServiceAccountRefused", "HTTP 404"},
@@ -340,7 +342,7 @@ func TestCloseEndsATokenFetch(t *testing.T) {
 	closed := make(chan error)
 	go func() { closed <- c.Close() }()
 	select {
-	case <-closed:
+	case <-closed: //nolint:errcheck // that it ends is what counts
 	case <-time.After(10 * time.Second):
 		t.Fatal("Close waits for the token endpoint")
 	}
