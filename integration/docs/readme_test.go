@@ -215,16 +215,6 @@ func TestReadmeCommands(t *testing.T) {
 				t.Errorf("%s\n%s", line, out)
 			}
 		},
-		"go run ./cmd/worker dead list": func(line string) {
-			if out := r.run(line); !strings.Contains(out, "oops") || !strings.Contains(out, "invalid") {
-				t.Errorf("%s\n%s", line, out)
-			}
-		},
-		"go run ./cmd/worker dead show 1": func(line string) {
-			if out := r.run(line); !strings.Contains(out, "mesage") {
-				t.Errorf("%s\n%s", line, out)
-			}
-		},
 		"go run ./cmd/worker check --config volley.yaml": func(line string) {
 			out := r.run(strings.ReplaceAll(line, "volley.yaml", files))
 			for _, want := range []string{"com.example.app", "ABC123DEFG", "24h", "720h"} {
