@@ -118,7 +118,7 @@ func (s *site) stored(wanted func(*results.Event) bool) []*results.Event {
 // script tells the simulated providers what to answer from now on.
 func (s *site) script(text string) {
 	s.t.Helper()
-	response, err := http.Post("http://"+s.control+"/script", "application/json", strings.NewReader(text)) //nolint:noctx // bounded by the test
+	response, err := http.Post("http://"+s.control+"/script", "application/json", strings.NewReader(text))
 	if err != nil || response.StatusCode/100 != 2 {
 		s.t.Fatal(response, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -108,7 +109,7 @@ func (c *Conn) served(ctx context.Context, tail jobs.Tail) error {
 // nextLife makes the segment that a letter is requeued as: the round after the one that died, with totals that begin again.
 func nextLife(letter *DeadLetter) (*jobs.Segment, error) {
 	key, err := results.ParseID(letter.Event)
-	if err != nil || letter.Subject == "" {
+	if err != nil || letter.Subject == "" || key.Round >= math.MaxInt32 { // the last round that a subject can name
 		return nil, fmt.Errorf("%w: an older version stored it and did not say enough about it; publish its body again (worker dead show %d --body)", ErrNotRequeued, letter.Sequence)
 	}
 	seg, err := letter.segment()

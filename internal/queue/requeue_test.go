@@ -239,6 +239,7 @@ func TestWhatIsNotRequeued(t *testing.T) {
 		"an app without hands": {died(t, "x", "unknown_app", `,"app":"shop"`), `no worker was started with apns credentials for app "shop" yet`},
 		"an older letter":      {change(func(l *pipeline.Letter) { l.Subject = "" }), "an older version"},
 		"no event id":          {change(func(l *pipeline.Letter) { l.Event.ID = "?" }), "an older version"},
+		"no further round":     {change(func(l *pipeline.Letter) { l.Event.ID = "apns.default.one.0.2147483647" }), "an older version"},
 		"a strange subject":    {change(func(l *pipeline.Letter) { l.Subject = "orders.new" }), "can't be read"},
 		"a newer segment": {change(func(l *pipeline.Letter) {
 			l.Subject, l.Event.Dead.Stream = "push.work.apns.default.normal.one.all.0", jobs.StreamWork
@@ -276,4 +277,48 @@ func TestUncertainOnesAreSentAgainIfAPersonWantsIt(t *testing.T) {
 		}
 		waiting(t, c, jobs.LaneHigh)
 	}
+}
+
+// Whatever a letter holds, it is requeued in good form or refused.
+func FuzzNextLife(f *testing.F) {
+	whole := `{"id":"j","message":"hi","ids":["abcd","cdef"]}`
+	print := jobs.Fingerprint([]byte(whole))
+	f.Add("push.apns", "apns.default.j.0.0", "j", "", "", "", "", whole)
+	f.Add("push.work.apns.default.normal.j.all.1", "apns.default.j.0.1", "j", "2", print, "", "", whole)
+	f.Add("push.work.apns.default.normal.j.1.1", "apns.default.j.1.1", "j", "9", print, "4,7", `[{"n":"7","attempts":2}]`, whole)
+	f.Add("push.later.gcm.a.bulk.j.0.2147483647", "gcm.a.j.0.2147483647", "PUSH_JOBS-1-a", "2", print, "0", "[]", `{"topic":"t","app":"a","message":"m"}`)
+	f.Add("", "?", "", "", "", "", "", "")
+	f.Fuzz(func(t *testing.T, subject, event, job, total, fingerprint, positions, tries, body string) {
+		h := map[string][]string{
+			HeaderSubject: {subject}, HeaderEvent: {event}, HeaderJob: {job}, jobs.HeaderSchema: {"1"}, jobs.HeaderSegments: {"2"}, jobs.HeaderTotal: {total},
+			jobs.HeaderFingerprint: {fingerprint}, jobs.HeaderPublished: {"2026-11-23T10:00:00Z"}, jobs.HeaderRequeued: {"true"}, jobs.HeaderRequeues: {"3"},
+		}
+		if positions != "" {
+			h[jobs.HeaderPositions] = []string{positions}
+		} else {
+			h[jobs.HeaderSegments] = []string{"1"}
+		}
+		if tries != "" {
+			h[jobs.HeaderTries] = []string{tries}
+		}
+		letter, err := readLetter("push.dead.apns.default", 1, time.Time{}, h, []byte(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		seg, err := nextLife(letter)
+		if err != nil {
+			if !errors.Is(err, ErrNotRequeued) {
+				t.Error(err)
+			}
+			return
+		}
+		header, encoded, err := seg.Encode()
+		if err != nil {
+			return
+		}
+		again, err := jobs.DecodeSegment(seg.Tail().WorkSubject(), header, encoded)
+		if err != nil || !again.Requeued || again.Requeues != 4 || again.Round != letter.Round+1 {
+			t.Errorf("%+v, %v", again, err)
+		}
+	})
 }

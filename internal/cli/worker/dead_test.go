@@ -2,7 +2,6 @@ package worker
 
 import (
 	"bytes"
-	"context"
 	"strings"
 	"testing"
 	"time"
@@ -81,7 +80,7 @@ func TestDeadUsage(t *testing.T) {
 func TestConfirm(t *testing.T) {
 	t.Parallel()
 	var errs bytes.Buffer
-	s := &session{ctx: context.Background(), Terminal: Terminal{Err: &errs, In: strings.NewReader("y\n")}}
+	s := &session{ctx: t.Context(), Terminal: Terminal{Err: &errs, In: strings.NewReader("y\n")}}
 	if err := s.confirm("delete 2 dead letters", true); err != nil {
 		t.Errorf("--yes: %v", err)
 	}
