@@ -88,3 +88,56 @@ func TestWorkerEndsInOrder(t *testing.T) {
 		}
 	}
 }
+
+// slow makes every answer of the simulated Apple take a while, and waits until a notification is on its way.
+func slow(t *testing.T, w *simulated, latency string) {
+	t.Helper()
+	setScript(t, w.control, `{"rules":[{"platform":"apns","percent":100,"answer":{"latency":"`+latency+`"}}]}`)
+	publish(t, connect(t, w.url()), "push.apns", `{"id":"slow","message":"hi","ids":`+tokens(0, 20)+`}`)
+	poll(t, func() bool { return len(ledger(t, w.control)) > 0 })
+}
+
+// What is in flight is finished first: it is told, and nothing of it is sent again by the next worker.
+func TestDrainFinishesWhatIsInFlight(t *testing.T) {
+	store := t.TempDir()
+	w := startSimulated(t, "--store-dir", store)
+	slow(t, w, "700ms")
+	w.signal(syscall.SIGTERM)
+	if code := w.wait(); code != 0 {
+		t.Fatalf("exit code %d", code)
+	}
+	again := startSimulated(t, "--store-dir", store)
+	stored := connect(t, again.url())
+	if e := storedEvent(t, stored, "push.results.apns.default.slow.0.0"); e.Sent != 20 || !e.Done {
+		t.Errorf("%+v", e)
+	}
+	if n := len(ledger(t, again.control)); n != 0 {
+		t.Errorf("%d were sent again", n)
+	}
+}
+
+// What takes longer than the drain timeout is cut off: exit code 70, and what is known of it is stored.
+func TestDrainTimeout(t *testing.T) {
+	store := t.TempDir()
+	w := startSimulated(t, "--store-dir", store, "--drain-timeout", "300ms")
+	slow(t, w, "20s")
+	w.signal(syscall.SIGTERM)
+	if code := w.wait(); code != 70 {
+		t.Fatalf("exit code %d, want 70", code)
+	}
+	again := startSimulated(t, "--store-dir", store)
+	if e := storedEvent(t, connect(t, again.url()), "push.results.apns.default.slow.0.0"); e.Sent != 0 || e.Retry == nil || len(e.Retry.Indexes) != 20 {
+		t.Errorf("%+v", e)
+	}
+}
+
+func TestSecondSignalEndsNow(t *testing.T) {
+	w := startSimulated(t)
+	slow(t, w, "20s")
+	w.signal(syscall.SIGINT)
+	w.waitFor("stopping")
+	w.signal(syscall.SIGINT)
+	if w.wait(); w.cmd.ProcessState.Sys().(syscall.WaitStatus).Signal() != syscall.SIGINT {
+		t.Errorf("ended with %s", w.cmd.ProcessState)
+	}
+}

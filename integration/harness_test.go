@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/volleypush/volley/results"
 	"github.com/volleypush/volley/sender/simulator"
@@ -283,4 +284,41 @@ func entries(t *testing.T, dir string) []string {
 		names = append(names, e.Name())
 	}
 	return names
+}
+
+// poll waits until a condition holds that nothing announces.
+func poll(t *testing.T, condition func() bool) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(30 * time.Second)
+	for !condition() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatal("what was waited for did not happen")
+		}
+	}
+}
+
+// storedEvent reads an event from PUSH_RESULTS.
+func storedEvent(t *testing.T, nc *nats.Conn, subject string) *results.Event {
+	t.Helper()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream, err := js.Stream(t.Context(), "PUSH_RESULTS")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := stream.GetLastMsgForSubject(t.Context(), subject)
+	if err != nil {
+		t.Fatalf("%s: %v", subject, err)
+	}
+	e, err := results.Decode(m.Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
 }

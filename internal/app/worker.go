@@ -140,6 +140,8 @@ func (w *Worker) Queue() *queue.Conn { return w.broker.Conn }
 // Stop drains: it stops pulling, waits for what is in flight as long as ctx and the drain timeout allow, then gives up on it
 // (ErrWorkLeft). Everything the worker started has ended when Stop returns. Call it once.
 func (w *Worker) Stop(ctx context.Context) error {
+	log := w.options.Log("volley")
+	log.Info().Msg("stopping: what is in flight is finished first; a second signal ends the worker now")
 	w.stop()
 	timeout := time.NewTimer(w.options.Config.DrainTimeout)
 	defer timeout.Stop()

@@ -114,6 +114,9 @@ func (r *runCommand) Run(s *session) error {
 		return exit(cli.ExitConfig, err)
 	}
 	w, err := app.Start(s.ctx, app.Options{Config: c, Log: logs.Component})
+	if s.ctx.Err() != nil && err != nil {
+		return nil // told to stop before it was ready: nothing was begun
+	}
 	if err != nil {
 		return exit(startCode(err), err)
 	}
