@@ -134,7 +134,47 @@ func (c *Core) poisoned(ctx context.Context, d Delivery, s *start) error {
 	if err != nil {
 		return err
 	}
+	if h.seg.Whole && !jobs.FitsOne(h.seg.Job, c.MaxPayload) {
+		plan, err := c.Status.FindPlan(ctx, h.seg.Job.Platform, h.seg.Job.App, h.seg.JobID)
+		if err != nil {
+			return fmt.Errorf("looking for a plan of the job: %w", err)
+		}
+		if len(plan.Bounds) > 0 && plan.Fingerprint == h.seg.Fingerprint {
+			return c.buryRest(ctx, h, plan, jobs.Faults{fault})
+		}
+	}
 	return c.bury(ctx, h, deadPoison, jobs.Faults{fault})
+}
+
+// buryRest buries what is left of a job whose split was begun: every segment that has no event yet, as a letter of its own.
+func (c *Core) buryRest(ctx context.Context, h held, plan Plan, faults jobs.Faults) error {
+	// The plan was stored after the job had been decoded: that is not what kills.
+	job, err := jobs.Decode(h.seg.Job.Platform, h.Body)
+	if err != nil {
+		return fmt.Errorf("the job has a plan and can't be decoded: %w", err)
+	}
+	whole := *h.seg
+	whole.Job = job
+	for i := range plan.Segments() {
+		seg := whole.Sub(plan.Bounds, i)
+		event, err := c.Events.Find(ctx, eventKey(seg).Subject())
+		if err != nil {
+			return fmt.Errorf("looking for the event of segment %d: %w", i, err)
+		}
+		if event != nil {
+			continue
+		}
+		header, body, err := seg.Encode()
+		if err != nil {
+			return fmt.Errorf("writing segment %d: %w", i, err)
+		}
+		part := h
+		part.seg, part.Header, part.Body, part.Subject = seg, header, body, seg.Tail().WorkSubject()
+		if err := c.bury(ctx, part, deadPoison, faults); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // identify makes a segment of a delivery without the decoder that may have killed the worker. A message of PUSH_WORK was

@@ -203,3 +203,34 @@ func TestStaleDeliveryIsNeitherSentNorCommitted(t *testing.T) {
 		}
 	})
 }
+
+// A job that takes its worker with it in the middle of a split: what is left of it is buried segment by segment, what was sent stays sent.
+func TestPoisonInTheMiddleOfASplit(t *testing.T) {
+	w := newWorld()
+	d := job(7, 2500, `,"id":"big"`)
+	w.fail["put"] = 1
+	core := w.core()
+	if core.Handle(t.Context(), d) != Leave { // the plan is stored, no segment is
+		t.Fatal("acknowledged")
+	}
+	if core.Handle(t.Context(), d) != Ack {
+		t.Fatal("not acknowledged")
+	}
+	core.Handle(t.Context(), w.take(t, "apns.default.normal.big.1.0"))
+	d.Suspicious = true
+	w.claims[startKey(d)] = Claim{Starts: 3, Alone: maxAloneStarts, Revision: 1}
+	if got := core.Handle(t.Context(), d); got != Ack {
+		t.Fatalf("disposition %d", got)
+	}
+	if len(w.dead) != 2 {
+		t.Errorf("%d letters, want one for each of the two segments that were not sent", len(w.dead))
+	}
+	// The segments that still wait find that they are told of.
+	for _, tail := range w.tails() {
+		core.Handle(t.Context(), w.take(t, tail))
+	}
+	done := w.events["push.results.apns.default.big.done.0"]
+	if done == nil || done.Totals.Sent != 1000 || done.Totals.Uncertain != 1500 || len(w.app.sent) != 1000 {
+		t.Errorf("%d sent, %+v", len(w.app.sent), done)
+	}
+}
