@@ -61,6 +61,9 @@ type Request struct {
 	Message *Prepared
 	// ErrorTimeout is how long each answer may take; 0 is the client's RequestTimeout.
 	ErrorTimeout time.Duration
+	// Proceed is asked before each request is begun; once it answers false the rest is sender.Unsent. It must answer at once and is
+	// called from any goroutine. nil means always.
+	Proceed func() bool
 }
 
 // Recipients is how many outcomes the request has.

@@ -117,7 +117,8 @@ func (d *delivery) shared(r *sender.Reason) *sender.Reason {
 	return r
 }
 
-// each runs send for 0 … n-1 on at most width goroutines and returns when all have ended. Once open has ended it calls skip instead.
+// each runs send for 0 … n-1 on at most width goroutines and returns when all have ended. Once open has ended, or the request may not
+// proceed, it calls skip instead.
 func (d *delivery) each(n, width int, send, skip func(i int)) {
 	var next atomic.Int64
 	work := func() {
@@ -126,7 +127,7 @@ func (d *delivery) each(n, width int, send, skip func(i int)) {
 			if i >= n {
 				return
 			}
-			if d.open.Err() != nil {
+			if d.open.Err() != nil || d.request.Proceed != nil && !d.request.Proceed() {
 				skip(i)
 				continue
 			}
