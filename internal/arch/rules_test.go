@@ -28,9 +28,10 @@ var wired = []string{
 var arrows = []row{
 	{"jobs", nil, "the job contract is the standard library only, so that publishers can use it"},
 	{"results", []string{"jobs"}, "the result contract needs the standard library and jobs only, so that subscribers can use it"},
-	{"sender/simulator", nil, "what both simulators share must not know the code that they test"},
-	{"sender/apns/apnstest", []string{"sender/simulator"}, "a simulator that shares code with the client would share its mistakes"},
-	{"sender/gcm/gcmtest", []string{"sender/simulator"}, "a simulator that shares code with the client would share its mistakes"},
+	{"sender/simulator/h2sim", nil, "the simulators' HTTP/2 knows no provider, no script, and above all not the client's HTTP/2"},
+	{"sender/simulator", []string{"sender/simulator/h2sim"}, "what both simulators share must not know the code that they test"},
+	{"sender/apns/apnstest", []string{"sender/simulator/**"}, "a simulator that shares code with the client would share its mistakes"},
+	{"sender/gcm/gcmtest", []string{"sender/simulator/**"}, "a simulator that shares code with the client would share its mistakes"},
 	{"sender/internal/**", []string{"sender/internal/**"}, "a connection knows no provider"},
 	{"sender/apns", []string{"sender", "sender/internal/**", "jobs", "results"}, "a sender is a library: it knows no worker, no other sender and no simulator"},
 	{"sender/gcm", []string{"sender", "sender/internal/**", "jobs", "results"}, "a sender is a library: it knows no worker, no other sender and no simulator"},

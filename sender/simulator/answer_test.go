@@ -1,54 +1,65 @@
 package simulator
 
 import (
-	"context"
-	"net/http"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/net/http2"
+
+	"github.com/volleypush/volley/sender/simulator/h2sim"
 )
 
-func TestAnswerWait(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		start := time.Now()
-		(&Answer{}).Wait(t.Context())
-		if took := time.Since(start); took != 0 {
-			t.Errorf("no latency took %s", took)
-		}
-		(&Answer{Latency: Duration(time.Second)}).Wait(t.Context())
-		if took := time.Since(start); took != time.Second {
-			t.Errorf("a second took %s", took)
-		}
-		short, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		(&Answer{Latency: Duration(time.Hour)}).Wait(short)
-		if took := time.Since(start); took != time.Minute+time.Second {
-			t.Errorf("a client that left was waited for: %s", took)
-		}
-	})
-}
-
-func TestAnswerSetHeaders(t *testing.T) {
+func TestAnswerApply(t *testing.T) {
+	internal := http2.ErrCodeInternal
 	tests := []struct {
 		name   string
 		answer Answer
-		want   http.Header
+		want   h2sim.Response
 	}{
-		{"nothing", Answer{}, http.Header{}},
-		{"retry after", Answer{RetryAfter: "7"}, http.Header{"Retry-After": {"7"}}},
-		{"html", Answer{Body: "\n<html>"}, http.Header{"Content-Type": {"text/html; charset=UTF-8"}}},
-		{"json", Answer{Body: "{}"}, http.Header{"Content-Type": {"application/json; charset=UTF-8"}}},
-		{"own", Answer{Body: "x", Headers: map[string]string{"content-type": "text/plain"}}, http.Header{"Content-Type": {"text/plain"}}},
+		{"nothing", Answer{}, h2sim.Response{}},
+		{"latency", Answer{Latency: Duration(time.Second)}, h2sim.Response{Latency: time.Second}},
+		{"retry after", Answer{RetryAfter: "7"}, h2sim.Response{Header: h2sim.Fields{{Name: "retry-after", Value: "7"}}}},
+		{"html", Answer{Body: "\n<html>"}, h2sim.Response{Header: h2sim.Fields{{Name: "content-type", Value: "text/html; charset=UTF-8"}}}},
+		{"json", Answer{Body: "{}"}, h2sim.Response{Header: h2sim.Fields{{Name: "content-type", Value: "application/json; charset=UTF-8"}}}},
+		{
+			"own", Answer{Body: "x", Headers: map[string]string{"Content-Type": "text/plain"}},
+			h2sim.Response{Header: h2sim.Fields{{Name: "content-type", Value: "text/plain"}}},
+		},
+		{"filler", Answer{HeaderBytes: 3}, h2sim.Response{Header: h2sim.Fields{{Name: "x-filler", Value: "xxx"}}}},
+		{
+			"trailers", Answer{Trailers: map[string]string{"X-B": "2", "x-a": "1"}},
+			h2sim.Response{Trailer: h2sim.Fields{{Name: "x-a", Value: "1"}, {Name: "x-b", Value: "2"}}},
+		},
+		{"informational", Answer{Informational: []int{103}}, h2sim.Response{Informational: []int{103}}},
+		{"reset", Answer{Reset: "INTERNAL_ERROR"}, h2sim.Response{Reset: &internal}},
+		{"never", Answer{Never: true}, h2sim.Response{Never: true}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			got := http.Header{}
-			test.answer.SetHeaders(got)
+			var got h2sim.Response
+			test.answer.Apply(&got)
 			if diff := cmp.Diff(test.want, got); diff != "" {
-				t.Errorf("headers (-want +got):\n%s", diff)
+				t.Errorf("response (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestAnswerHidden(t *testing.T) {
+	for _, test := range []struct {
+		answer          Answer
+		hidden, refuses bool
+	}{
+		{Answer{}, false, false},
+		{Answer{Never: true}, false, false},
+		{Answer{Reset: "CANCEL"}, true, false},
+		{Answer{Reset: "REFUSED_STREAM"}, true, true},
+		{Answer{Reset: "REFUSED_STREAM", Status: 200}, false, false},
+		{Answer{Reset: "CANCEL", Reason: "Unregistered"}, false, false},
+	} {
+		if test.answer.Hidden() != test.hidden || test.answer.Refuses() != test.refuses {
+			t.Errorf("%+v: hidden %v, refuses %v", test.answer, test.answer.Hidden(), test.answer.Refuses())
+		}
 	}
 }

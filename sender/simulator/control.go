@@ -16,6 +16,9 @@ const ndjson = "application/x-ndjson"
 //	DELETE /ledger          empties the ledger
 //	GET    /script          the script in force, JSON
 //	POST   /script          puts a script in force, YAML or JSON; 400 with the fault if it is not one
+//	GET    /faults          the faults in force and how often each has struck, and the servers, a FaultReport
+//	POST   /faults          puts a fault in force beside the script: {"down": "10s"}, or a Phase; answers as GET does
+//	DELETE /faults          ends what was posted
 //
 // It is meant for a loopback port: it asks for no credentials. Ledger lines hold device tokens in full.
 func Control(ledger *Ledger, scripts *Scripts) http.Handler {
@@ -28,6 +31,12 @@ func Control(ledger *Ledger, scripts *Scripts) http.Handler {
 	})
 	mux.HandleFunc("GET /script", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, scripts.Script()) })
 	mux.HandleFunc("POST /script", func(w http.ResponseWriter, r *http.Request) { postScript(w, r, scripts) })
+	mux.HandleFunc("GET /faults", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, scripts.Faults()) })
+	mux.HandleFunc("POST /faults", func(w http.ResponseWriter, r *http.Request) { postFault(w, r, scripts) })
+	mux.HandleFunc("DELETE /faults", func(w http.ResponseWriter, _ *http.Request) {
+		scripts.Clear()
+		w.WriteHeader(http.StatusNoContent)
+	})
 	return mux
 }
 
@@ -59,7 +68,14 @@ func postScript(w http.ResponseWriter, r *http.Request, scripts *Scripts) {
 		http.Error(w, "script: "+err.Error(), http.StatusBadRequest)
 		return
 	}
-	writeJSON(w, map[string]int{"rules": len(script.Rules)})
+	counts := map[string]int{"rules": len(script.Rules)}
+	if len(script.Faults) > 0 {
+		counts["faults"] = len(script.Faults)
+	}
+	if len(script.Phases) > 0 {
+		counts["phases"] = len(script.Phases)
+	}
+	writeJSON(w, counts)
 }
 
 func writeJSON(w http.ResponseWriter, value any) {

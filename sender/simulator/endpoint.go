@@ -5,51 +5,78 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
-	"log"
 	"net"
-	"net/http"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
+
+	"golang.org/x/net/http2"
+
+	"github.com/volleypush/volley/sender/simulator/h2sim"
 )
 
-// headerTimeout is how long a client may take to send a request's header: it frees sockets of clients that died.
-const headerTimeout = 30 * time.Second
+const (
+	// handshakeTimeout is how long a client may take for TLS: it frees sockets of clients that died.
+	handshakeTimeout = 30 * time.Second
+	// headerTimeout is the same for the header of an HTTP/1.1 request.
+	headerTimeout = 30 * time.Second
+)
 
 // EndpointOptions says how an Endpoint listens.
 type EndpointOptions struct {
 	// Name is how errors speak of the endpoint, such as "APNs simulator".
 	Name string
+	// Platform is APNS or GCM: whose faults strike here.
+	Platform string
 	// Addr is host:port; port 0 picks a free one. Default 127.0.0.1:0.
 	Addr string
 	// Hosts are further names and addresses for the certificate, beside localhost, the loopbacks and Addr's host.
 	Hosts []string
 	// Authority signs the certificate. Required.
 	Authority *Authority
+	// Scripts are the faults. Default: none.
+	Scripts *Scripts
 	// HTTP1 serves HTTP/1.1 beside HTTP/2. Without it ALPN is h2 only and a client that cannot speak it is turned away
 	// in the handshake.
 	HTTP1 bool
 	// RequestClientCertificate asks for a client certificate and takes any, or none; the handler judges it.
 	RequestClientCertificate bool
-	// MaxConcurrentStreams per connection, in SETTINGS. 0 leaves net/http's default.
+	// MaxConcurrentStreams of an HTTP/2 connection. 0 states none.
 	MaxConcurrentStreams uint32
-	// ConnContext attaches what the handler keeps per connection; nil for nothing.
-	ConnContext func(ctx context.Context, c net.Conn) context.Context
-	// Handler answers. Required.
-	Handler http.Handler
+	// Window is SETTINGS_INITIAL_WINDOW_SIZE. Default 65,535.
+	Window uint32
+	// MaxBody is the longest request body that handlers get to see whole, in bytes. Default 1 MiB.
+	MaxBody int
+	// Excess is what the GOAWAY says to a client that opens too many streams; see h2sim.Config.
+	Excess func() (code http2.ErrCode, debug string, yes bool)
+	// Connect is called for each connection when its handshake is done and returns what answers its requests. Required.
+	Connect func(*Connection) h2sim.Handler
 }
 
-// Endpoint is a TLS server (1.2 or newer) on a real socket. It writes no log. Safe for concurrent use.
+// Endpoint is a TLS server (1.2 or newer) on a real socket, whose connections can be struck by faults. It writes no log.
+// Safe for concurrent use.
 type Endpoint struct {
-	listener   net.Listener
+	options    EndpointOptions
 	host, port string
-	server     *http.Server
-	served     chan struct{}
+	addr       *net.TCPAddr
+	tls        *tls.Config
+	http1      *http1 // nil without
+	stats      h2sim.Stats
+	accepted   atomic.Int64
 
-	mu     sync.Mutex
-	closed bool
-	// busy counts connections and handlers, so that Close leaves no goroutine behind.
+	mu       sync.Mutex
+	listener net.Listener // nil while it is down
+	relisten func() (net.Listener, error)
+	give     func()
+	lacking  bool // it should listen and could not
+	links    map[*Connection]struct{}
+	closed   bool
+
+	rounds    chan chan struct{}
+	closing   chan struct{}
+	conducted chan struct{}
+	// busy counts accept loops and connections, so that Close leaves no goroutine behind.
 	busy sync.WaitGroup
 }
 
@@ -57,6 +84,15 @@ type Endpoint struct {
 func Listen(o EndpointOptions) (*Endpoint, error) {
 	if o.Addr == "" {
 		o.Addr = "127.0.0.1:0"
+	}
+	if o.Scripts == nil {
+		o.Scripts = NewScripts()
+	}
+	if o.MaxConcurrentStreams == 0 {
+		o.MaxConcurrentStreams = h2sim.Unlimited
+	}
+	if o.MaxBody == 0 {
+		o.MaxBody = 1 << 20
 	}
 	host, _, err := net.SplitHostPort(o.Addr)
 	if err != nil {
@@ -78,35 +114,34 @@ func Listen(o EndpointOptions) (*Endpoint, error) {
 		return nil, fmt.Errorf("%s: cannot listen on %s: %w", o.Name, o.Addr, err)
 	}
 
-	e := &Endpoint{listener: listener, served: make(chan struct{})}
-	e.host, e.port, _ = net.SplitHostPort(listener.Addr().String()) // a listener's address has this form
+	e := &Endpoint{
+		options: o, listener: listener, links: map[*Connection]struct{}{},
+		rounds: make(chan chan struct{}), closing: make(chan struct{}), conducted: make(chan struct{}),
+	}
+	e.addr, _ = listener.Addr().(*net.TCPAddr) // that is what "tcp" listens on
+	e.host, e.port, _ = net.SplitHostPort(listener.Addr().String())
 	if ip := net.ParseIP(e.host); ip == nil || ip.IsUnspecified() {
 		e.host = append(o.Hosts, "localhost")[0]
 	}
-	e.server = &http.Server{
-		Handler:           e.counted(o.Handler),
-		ErrorLog:          log.New(io.Discard, "", 0),
-		ReadHeaderTimeout: headerTimeout,
-		ConnContext:       o.ConnContext,
-		ConnState:         e.connState,
-		TLSConfig:         &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12},
-		Protocols:         new(http.Protocols),
-		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: int(o.MaxConcurrentStreams)},
+	e.tls = &tls.Config{
+		Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2"},
+		DynamicRecordSizingDisabled: true, // answers are small, and many go into one write
 	}
-	e.server.Protocols.SetHTTP2(true)
-	e.server.Protocols.SetHTTP1(o.HTTP1)
 	if o.RequestClientCertificate {
-		e.server.TLSConfig.ClientAuth = tls.RequestClientCert
+		e.tls.ClientAuth = tls.RequestClientCert
 	}
-	go func() {
-		defer close(e.served)
-		_ = e.server.ServeTLS(listener, "", "") // it ends with ErrServerClosed, by Close
-	}()
+	if o.HTTP1 {
+		e.tls.NextProtos = append(e.tls.NextProtos, "http/1.1")
+		e.http1 = newHTTP1(e)
+	}
+	e.busy.Go(func() { e.accept(listener) })
+	go e.conduct()
+	o.Scripts.attach(e)
 	return e, nil
 }
 
 // Addr is the host:port that is listened on.
-func (e *Endpoint) Addr() string { return e.listener.Addr().String() }
+func (e *Endpoint) Addr() string { return e.addr.String() }
 
 // URL is https:// and Addr; for an endpoint that listens on all addresses, the first of EndpointOptions.Hosts, or
 // localhost, with its port.
@@ -115,50 +150,95 @@ func (e *Endpoint) URL() string { return "https://" + net.JoinHostPort(e.host, e
 // Close stops listening, cuts every connection and waits until all handlers have returned. Requests in flight get no
 // answer. Further calls do nothing.
 func (e *Endpoint) Close() error {
+	e.options.Scripts.detach(e)
 	e.mu.Lock()
 	again := e.closed
 	e.closed = true
-	e.mu.Unlock()
-	err := e.server.Close()
-	<-e.served
-	// A connection accepted in the moment of the first Close is known to the server only now.
-	err = errors.Join(err, e.server.Close())
-	e.busy.Wait()
-	if again {
-		return nil
+	var err error
+	if !again {
+		close(e.closing)
+		if e.listener != nil {
+			err = e.listener.Close()
+		} else {
+			e.give()
+		}
 	}
+	for l := range e.links {
+		_ = l.gate.Close()
+	}
+	e.mu.Unlock()
+	if e.http1 != nil {
+		err = errors.Join(err, e.http1.close())
+	}
+	<-e.conducted
+	e.busy.Wait()
 	return err
 }
 
-// enter counts one more, unless Close has begun to wait.
-func (e *Endpoint) enter() bool {
+// accept takes connections until the listener is closed.
+func (e *Endpoint) accept(listener net.Listener) {
+	for {
+		raw, err := listener.Accept()
+		if err != nil {
+			e.mu.Lock()
+			over := e.closed || e.listener != listener
+			e.mu.Unlock()
+			if over || errors.Is(err, net.ErrClosed) {
+				return
+			}
+			continue // the connection went away before it was accepted, or the system is short of something
+		}
+		conn, ok := raw.(*net.TCPConn)
+		if !ok {
+			_ = raw.Close()
+			continue
+		}
+		l := newConnection(e, conn)
+		e.mu.Lock()
+		if e.closed || e.listener != listener {
+			e.mu.Unlock()
+			l.gate.reset()
+			return
+		}
+		e.links[l] = struct{}{}
+		e.accepted.Add(1)
+		e.busy.Add(1)
+		e.mu.Unlock()
+		go l.serve()
+	}
+}
+
+// drop forgets a connection that is over.
+func (e *Endpoint) drop(l *Connection) {
+	e.mu.Lock()
+	delete(e.links, l)
+	e.mu.Unlock()
+	e.busy.Done()
+}
+
+// open are the connections there are.
+func (e *Endpoint) open() []*Connection {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.closed {
-		return false
+	all := make([]*Connection, 0, len(e.links))
+	for l := range e.links {
+		all = append(all, l)
 	}
-	e.busy.Add(1)
-	return true
+	return all
 }
 
-func (e *Endpoint) counted(handler http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !e.enter() {
-			panic(http.ErrAbortHandler) // closing: the connection is being cut, no answer may be given any more
-		}
-		defer e.busy.Done()
-		handler.ServeHTTP(w, r)
-	})
+// handshake does the server's side of TLS; alert makes it fail in the client's eyes.
+func (e *Endpoint) handshake(conn net.Conn, alert bool) (*tls.Conn, error) {
+	config := e.tls
+	if alert {
+		config = config.Clone()
+		config.VerifyConnection = func(tls.ConnectionState) error { return errAlert }
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), handshakeTimeout)
+	defer cancel()
+	secured := tls.Server(conn, config)
+	return secured, secured.HandshakeContext(ctx)
 }
 
-// connState counts connections. StateNew comes from the accept loop, which Close has ended before it waits, so a late
-// one cannot be missed: it is counted even when closing.
-func (e *Endpoint) connState(_ net.Conn, state http.ConnState) {
-	switch state {
-	case http.StateNew:
-		e.busy.Add(1)
-	case http.StateClosed, http.StateHijacked:
-		e.busy.Done()
-	case http.StateActive, http.StateIdle:
-	}
-}
+// errAlert makes crypto/tls send bad_certificate.
+var errAlert = errors.New("the script ends this handshake")

@@ -1,15 +1,16 @@
 package simulator
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
-	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/volleypush/volley/sender/simulator/h2sim"
 )
 
 func testEndpoint(t *testing.T, o EndpointOptions) *Endpoint {
@@ -36,7 +37,17 @@ func testClient(t *testing.T, authority *Authority, h1, h2 bool) *http.Client {
 	return &http.Client{Transport: transport}
 }
 
-func echoProtocol(w http.ResponseWriter, r *http.Request) { w.Header().Set("Seen", r.Proto) }
+// answering is a handler made of a function, the same for all connections.
+type answering func(*h2sim.Request) h2sim.Response
+
+func (a answering) Answer(r *h2sim.Request) h2sim.Response { return a(r) }
+
+func (a answering) connect(*Connection) h2sim.Handler { return a }
+
+// accepting answers everybody with 200.
+func accepting(*Connection) h2sim.Handler {
+	return answering(func(*h2sim.Request) h2sim.Response { return h2sim.Response{Status: 200} })
+}
 
 func TestEndpointProtocols(t *testing.T) {
 	authority := testAuthority(t)
@@ -53,13 +64,13 @@ func TestEndpointProtocols(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			endpoint := testEndpoint(t, EndpointOptions{Name: "test", Authority: authority, HTTP1: test.serverH1, Handler: http.HandlerFunc(echoProtocol)})
+			endpoint := testEndpoint(t, EndpointOptions{Name: "test", Authority: authority, HTTP1: test.serverH1, Connect: accepting})
 			client := testClient(t, authority, test.clientH1, test.h2)
 			response, err := client.Get(endpoint.URL())
 			if test.proto == "" { // how the client words the hang-up depends on who is faster
 				if err == nil {
 					response.Body.Close()
-					t.Fatalf("served over %s", response.Header.Get("Seen"))
+					t.Fatalf("served over %s", response.Proto)
 				}
 				return
 			}
@@ -67,8 +78,8 @@ func TestEndpointProtocols(t *testing.T) {
 				t.Fatal(err)
 			}
 			response.Body.Close()
-			if got := response.Header.Get("Seen"); got != test.proto {
-				t.Errorf("served over %s, want %s", got, test.proto)
+			if response.Proto != test.proto || response.StatusCode != 200 {
+				t.Errorf("served %d over %s, want %s", response.StatusCode, response.Proto, test.proto)
 			}
 		})
 	}
@@ -77,7 +88,7 @@ func TestEndpointProtocols(t *testing.T) {
 // Without h2 in its ALPN list a client may get through the handshake, but an h2-only endpoint never reads HTTP/1.1.
 func TestEndpointWithoutH2HangsUp(t *testing.T) {
 	authority := testAuthority(t)
-	endpoint := testEndpoint(t, EndpointOptions{Name: "test", Authority: authority, Handler: http.HandlerFunc(echoProtocol)})
+	endpoint := testEndpoint(t, EndpointOptions{Name: "test", Authority: authority, Connect: accepting})
 	for _, protocols := range [][]string{nil, {"http/1.1"}} {
 		conn, err := tls.Dial("tcp", endpoint.Addr(), &tls.Config{RootCAs: authority.Pool(), NextProtos: protocols})
 		if err != nil {
@@ -94,7 +105,7 @@ func TestEndpointWithoutH2HangsUp(t *testing.T) {
 
 func TestEndpointRefusesOldTLS(t *testing.T) {
 	authority := testAuthority(t)
-	endpoint := testEndpoint(t, EndpointOptions{Name: "test", Authority: authority, Handler: http.HandlerFunc(echoProtocol)})
+	endpoint := testEndpoint(t, EndpointOptions{Name: "test", Authority: authority, Connect: accepting})
 	conn, err := tls.Dial("tcp", endpoint.Addr(), &tls.Config{RootCAs: authority.Pool(), MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11, NextProtos: []string{"h2"}})
 	if err == nil {
 		conn.Close()
@@ -104,13 +115,13 @@ func TestEndpointRefusesOldTLS(t *testing.T) {
 
 func TestListenErrors(t *testing.T) {
 	authority := testAuthority(t)
-	taken := testEndpoint(t, EndpointOptions{Name: "first", Authority: authority, Handler: http.NotFoundHandler()})
+	taken := testEndpoint(t, EndpointOptions{Name: "first", Authority: authority, Connect: accepting})
 
-	_, err := Listen(EndpointOptions{Name: "APNs simulator", Addr: taken.Addr(), Authority: authority, Handler: http.NotFoundHandler()})
+	_, err := Listen(EndpointOptions{Name: "APNs simulator", Addr: taken.Addr(), Authority: authority, Connect: accepting})
 	if !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), "APNs simulator: address already in use: "+taken.Addr()) {
 		t.Errorf("a taken port answers: %v", err)
 	}
-	_, err = Listen(EndpointOptions{Name: "APNs simulator", Addr: "nonsense", Authority: authority, Handler: http.NotFoundHandler()})
+	_, err = Listen(EndpointOptions{Name: "APNs simulator", Addr: "nonsense", Authority: authority, Connect: accepting})
 	if err == nil || !strings.Contains(err.Error(), "give host:port") {
 		t.Errorf("a bad address answers: %v", err)
 	}
@@ -119,7 +130,7 @@ func TestListenErrors(t *testing.T) {
 func TestURLOnAllAddresses(t *testing.T) {
 	authority := testAuthority(t)
 	for want, hosts := range map[string][]string{"https://localhost:": nil, "https://simulator:": {"simulator", "other"}} {
-		endpoint := testEndpoint(t, EndpointOptions{Name: "test", Addr: ":0", Hosts: hosts, Authority: authority, Handler: http.NotFoundHandler()})
+		endpoint := testEndpoint(t, EndpointOptions{Name: "test", Addr: ":0", Hosts: hosts, Authority: authority, Connect: accepting})
 		if !strings.HasPrefix(endpoint.URL(), want) || strings.HasSuffix(endpoint.URL(), ":0") {
 			t.Errorf("URL is %s, want %s and the port", endpoint.URL(), want)
 		}
@@ -128,76 +139,81 @@ func TestURLOnAllAddresses(t *testing.T) {
 
 func TestEndpointPortIsFreeAfterClose(t *testing.T) {
 	authority := testAuthority(t)
-	first := testEndpoint(t, EndpointOptions{Name: "first", Authority: authority, Handler: http.NotFoundHandler()})
+	first := testEndpoint(t, EndpointOptions{Name: "first", Authority: authority, Connect: accepting})
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
-	testEndpoint(t, EndpointOptions{Name: "second", Addr: first.Addr(), Authority: authority, Handler: http.NotFoundHandler()})
+	testEndpoint(t, EndpointOptions{Name: "second", Addr: first.Addr(), Authority: authority, Connect: accepting})
 }
 
 func TestCloseWaitsForHandlers(t *testing.T) {
 	authority := testAuthority(t)
-	entered, closed := make(chan struct{}), make(chan struct{})
-	early := make(chan bool, 1)
-	endpoint, err := Listen(EndpointOptions{Name: "test", Authority: authority, Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		close(entered)
-		<-r.Context().Done()
-		select {
-		case <-closed:
-			early <- true
-		case <-time.After(50 * time.Millisecond): // long enough for a Close that does not wait
-			early <- false
-		}
-	})})
-	if err != nil {
-		t.Fatal(err)
-	}
-	failed := make(chan error, 1)
-	client := testClient(t, authority, false, true)
-	go func() {
-		response, err := client.Get(endpoint.URL())
-		if err == nil {
-			response.Body.Close()
-		}
-		failed <- err
-	}()
-	<-entered
-	if err := endpoint.Close(); err != nil {
-		t.Fatal(err)
-	}
-	close(closed)
-	if <-early {
-		t.Error("Close returned before the handler did")
-	}
-	if err := <-failed; err == nil {
-		t.Error("a request that was cut off was answered")
-	}
-	if err := endpoint.Close(); err != nil {
-		t.Errorf("closing again: %v", err)
-	}
-}
-
-type connKey struct{}
-
-// Both protocols must hand the connection's context on to the handler, for what is kept per connection.
-func TestConnContextReachesHandler(t *testing.T) {
-	authority := testAuthority(t)
 	for _, h2 := range []bool{false, true} {
-		seen := make(chan any, 1)
-		endpoint := testEndpoint(t, EndpointOptions{
-			Name: "test", Authority: authority, HTTP1: true,
-			ConnContext: func(ctx context.Context, _ net.Conn) context.Context {
-				return context.WithValue(ctx, connKey{}, "mine")
-			},
-			Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen <- r.Context().Value(connKey{}) }),
-		})
-		response, err := testClient(t, authority, !h2, h2).Get(endpoint.URL())
+		entered, leave, closed := make(chan struct{}), make(chan struct{}), make(chan struct{})
+		endpoint, err := Listen(EndpointOptions{Name: "test", Authority: authority, HTTP1: true, Connect: answering(func(*h2sim.Request) h2sim.Response {
+			close(entered)
+			<-leave
+			return h2sim.Response{Status: 200}
+		}).connect})
 		if err != nil {
 			t.Fatal(err)
 		}
-		response.Body.Close()
-		if got := <-seen; got != "mine" {
-			t.Errorf("h2 %v: the handler sees %v", h2, got)
+		failed := make(chan error, 1)
+		client := testClient(t, authority, !h2, h2)
+		go func() {
+			response, err := client.Post(endpoint.URL(), "", nil) // a GET would be sent again
+			if err == nil {
+				response.Body.Close()
+			}
+			failed <- err
+		}()
+		<-entered
+		go func() {
+			defer close(closed)
+			if err := endpoint.Close(); err != nil {
+				t.Error(err)
+			}
+		}()
+		if err := <-failed; err == nil {
+			t.Error("a request that was cut off was answered")
+		}
+		select {
+		case <-closed:
+			t.Errorf("h2 %v: Close returned before the handler did", h2)
+		case <-time.After(50 * time.Millisecond): // long enough for a Close that does not wait
+		}
+		close(leave)
+		<-closed
+		if err := endpoint.Close(); err != nil {
+			t.Errorf("closing again: %v", err)
+		}
+	}
+}
+
+// What a handler keeps per connection must be one per connection, over both protocols.
+func TestConnectIsCalledPerConnection(t *testing.T) {
+	authority := testAuthority(t)
+	for _, h2 := range []bool{false, true} {
+		var connected atomic.Int32
+		endpoint := testEndpoint(t, EndpointOptions{Name: "test", Authority: authority, HTTP1: true, Connect: func(c *Connection) h2sim.Handler {
+			if got := c.TLS().NegotiatedProtocol == "h2"; got != h2 {
+				t.Errorf("the handler sees h2 %v, want %v", got, h2)
+			}
+			connected.Add(1)
+			return accepting(c)
+		}})
+		for range 2 {
+			client := testClient(t, authority, !h2, h2)
+			for range 3 {
+				response, err := client.Get(endpoint.URL())
+				if err != nil {
+					t.Fatal(err)
+				}
+				response.Body.Close()
+			}
+		}
+		if connected.Load() != 2 {
+			t.Errorf("h2 %v: %d connections, want 2", h2, connected.Load())
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package simulator
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"iter"
@@ -31,6 +30,8 @@ type Ledger struct {
 	bodies  map[string]*body
 	scratch []byte
 	waiting []waiter
+	// spare has what AddRequest works with.
+	spare sync.Pool
 }
 
 // NewLedger returns an empty ledger.
@@ -67,7 +68,7 @@ type waiter struct {
 func (l *Ledger) Add(n Notification) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.append(n.Token, n, l.head(n), l.body(n.Token, n.Body))
+	l.append(n, l.head(n), l.body(n.Token, n.Body), n.Headers[idHeader])
 	l.wake()
 }
 
@@ -84,76 +85,21 @@ func (l *Ledger) AddEach(shared Notification, recipients []Recipient) {
 	defer l.mu.Unlock()
 	h, b := l.head(shared), l.body("", shared.Body)
 	for _, r := range recipients {
-		shared.Status, shared.Reason = r.Status, r.Reason
-		l.append(r.Token, shared, h, b)
+		shared.Token, shared.Status, shared.Reason = r.Token, r.Status, r.Reason
+		l.append(shared, h, b, shared.Headers[idHeader])
 	}
 	l.wake()
 }
 
-func (l *Ledger) append(token string, n Notification, h *head, b *body) {
+func (l *Ledger) append(n Notification, h *head, b *body, id string) {
 	if l.count == len(l.pages)*perPage {
 		l.pages = append(l.pages, new([perPage]line))
 	}
 	l.pages[l.count/perPage][l.count%perPage] = line{
-		token: strings.Clone(token), id: strings.Clone(n.Headers[idHeader]), reason: n.Reason,
+		token: strings.Clone(n.Token), id: strings.Clone(id), reason: n.Reason,
 		head: h, body: b, at: n.At.UnixNano(), chunk: int32(n.Chunk), status: int16(n.Status), dryRun: n.DryRun,
 	}
 	l.count++
-}
-
-// head finds the shared form of the notification's headers, or keeps these.
-func (l *Ledger) head(n Notification) *head {
-	names := make([]string, 0, 16)
-	for name := range n.Headers {
-		if name != idHeader {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	key := append(l.scratch[:0], n.Platform...)
-	key = append(append(key, 0), n.Protocol...)
-	for _, name := range names {
-		key = append(append(key, 0), name...)
-		key = append(append(key, 0), n.Headers[name]...)
-	}
-	l.scratch = key
-	if h := l.heads[string(key)]; h != nil {
-		return h
-	}
-	h := &head{platform: n.Platform, protocol: n.Protocol, headers: maps.Clone(n.Headers)}
-	delete(h.headers, idHeader)
-	if l.heads == nil {
-		l.heads = map[string]*head{}
-	}
-	l.heads[string(key)] = h
-	return h
-}
-
-// body finds the shared form of a body, or keeps this one.
-func (l *Ledger) body(token string, raw json.RawMessage) *body {
-	if raw == nil {
-		return nil
-	}
-	before, after, around := raw, json.RawMessage(nil), false
-	if token != "" {
-		if i := bytes.Index(raw, []byte(token)); i >= 0 {
-			before, after, around = raw[:i], raw[i+len(token):], true
-		}
-	}
-	key := append(l.scratch[:0], before...)
-	if around {
-		key = append(append(key, 0), after...) // 0 cannot be in JSON
-	}
-	l.scratch = key
-	if b := l.bodies[string(key)]; b != nil {
-		return b
-	}
-	b := &body{before: string(before), after: string(after), around: around}
-	if l.bodies == nil {
-		l.bodies = map[string]*body{}
-	}
-	l.bodies[string(key)] = b
-	return b
 }
 
 func (l *Ledger) wake() {

@@ -5,13 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"runtime"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/volleypush/volley/sender/simulator/h2sim"
 )
 
 var at = time.Date(2026, 11, 23, 10, 0, 0, 123_000_000, time.UTC)
@@ -198,13 +199,14 @@ func TestWait(t *testing.T) {
 }
 
 func TestHeaders(t *testing.T) {
-	got := Headers(http.Header{
-		"Authorization": {"bearer secret.jwt.token"}, "Proxy-Authorization": {"Basic c2VjcmV0"}, "Cookie": {"a=secret"},
-		"Apns-Topic": {"com.example.app"}, "X-Twice": {"a", "b"}, "X-None": {},
+	got := Headers(h2sim.Fields{
+		{Name: "authorization", Value: "bearer secret.jwt.token"}, {Name: "authorization", Value: "basic second"},
+		{Name: "proxy-authorization", Value: "Basic c2VjcmV0"}, {Name: "cookie", Value: "a=secret"},
+		{Name: "apns-topic", Value: "com.example.app"}, {Name: "x-twice", Value: "a"}, {Name: "x-twice", Value: "b"}, {Name: "x-empty"},
 	})
 	want := map[string]string{
 		"authorization": "bearer [redacted]", "proxy-authorization": "Basic [redacted]", "cookie": "[redacted]",
-		"apns-topic": "com.example.app", "x-twice": "a, b", "x-none": "",
+		"apns-topic": "com.example.app", "x-twice": "a, b", "x-empty": "",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("headers (-want +got):\n%s", diff)
@@ -213,9 +215,43 @@ func TestHeaders(t *testing.T) {
 		"key=AAAA:secret": "key=[redacted]", "Bearer ya29.x": "Bearer [redacted]", "secret": "[redacted]", "secretwithspace later": "[redacted]", "": "[redacted]",
 	}
 	for credential, want := range tests {
-		if got := blot(credential); got != want {
+		if got := Headers(h2sim.Fields{{Name: "authorization", Value: credential}})["authorization"]; got != want {
 			t.Errorf("a credential is shown as %q, want %q", got, want)
 		}
+	}
+}
+
+// Both ways into the ledger must give the same lines, and share what they have in common.
+func TestAddRequestIsAdd(t *testing.T) {
+	requests := []struct {
+		fields h2sim.Fields
+		line   Notification
+	}{
+		{h2sim.Fields{{Name: "b", Value: "2"}, {Name: "apns-id", Value: "id-1"}, {Name: "a", Value: "1"}}, apnsLine("aa", "", `{"aps":{}}`, 200, "")},
+		{h2sim.Fields{{Name: "a", Value: "1"}, {Name: "b", Value: "2"}, {Name: "apns-id", Value: "id-2"}}, apnsLine("bb", "", `{"aps":{}}`, 410, "Unregistered")},
+		{h2sim.Fields{{Name: "a", Value: "1"}, {Name: "a", Value: "2"}}, apnsLine("cc", "", `{"aps":{"alert":"cc"}}`, 200, "")},
+		{h2sim.Fields{{Name: "authorization", Value: "bearer x"}, {Name: "authorization", Value: "bearer y"}}, apnsLine("dd", "", `{"aps":{"alert":"dd"}}`, 200, "")},
+		{h2sim.Fields{{Name: "cookie", Value: "c"}}, Notification{Platform: APNS, Protocol: "http2", Status: 404, Reason: "BadPath", At: at}},
+	}
+	one, other := NewLedger(), NewLedger()
+	for _, r := range requests {
+		one.AddRequest(r.line, r.fields)
+		r.line.Headers = Headers(r.fields)
+		other.Add(r.line)
+	}
+	if diff := cmp.Diff(other.All(), one.All()); diff != "" {
+		t.Errorf("lines (-added +from requests):\n%s", diff)
+	}
+	if len(one.heads) != 4 || len(one.bodies) != 2 || len(other.heads) != 4 || len(other.bodies) != 2 {
+		t.Errorf("%d heads and %d bodies are kept, and %d and %d; want 4 and 2", len(one.heads), len(one.bodies), len(other.heads), len(other.bodies))
+	}
+	for _, r := range requests { // the second time nothing new may be kept
+		one.AddRequest(r.line, r.fields)
+		r.line.Headers = Headers(r.fields)
+		one.Add(r.line)
+	}
+	if len(one.heads) != 4 || len(one.bodies) != 2 {
+		t.Errorf("%d heads and %d bodies are kept, want 4 and 2", len(one.heads), len(one.bodies))
 	}
 }
 

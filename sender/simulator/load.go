@@ -50,10 +50,6 @@ func readScript(r io.Reader) ([]byte, error) {
 // keys are refused with their line. An empty text is the empty script.
 func ParseScript(data []byte) (Script, error) {
 	var script Script
-	decode := decodeYAML
-	if bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) {
-		decode = decodeJSON
-	}
 	if err := decode(data, &script); err != nil {
 		return Script{}, err
 	}
@@ -63,11 +59,19 @@ func ParseScript(data []byte) (Script, error) {
 	return script, nil
 }
 
-func decodeYAML(data []byte, script *Script) error {
+// decode reads YAML or JSON into a struct, strictly.
+func decode[T any](data []byte, into *T) error {
+	if bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) {
+		return decodeJSON(data, into)
+	}
+	return decodeYAML(data, into)
+}
+
+func decodeYAML[T any](data []byte, into *T) error {
 	if len(bytes.TrimSpace(data)) == 0 {
 		return nil
 	}
-	err := yaml.UnmarshalWithOptions(data, script, yaml.Strict())
+	err := yaml.UnmarshalWithOptions(data, into, yaml.Strict())
 	var located yaml.Error
 	if errors.As(err, &located) && located.GetToken() != nil {
 		return fmt.Errorf("line %d: %s\n%s", located.GetToken().Position.Line, located.GetMessage(), strings.TrimRight(yaml.FormatError(err, false, true), "\n"))
@@ -86,15 +90,15 @@ func (d *Duration) UnmarshalYAML(node ast.Node) error {
 
 // decodeJSON checks the keys first, because encoding/json says neither the line of an unknown key nor anything about a
 // repeated one, and takes keys in any case.
-func decodeJSON(data []byte, script *Script) error {
+func decodeJSON[T any](data []byte, into *T) error {
 	keys := &jsonKeys{data: data, decoder: json.NewDecoder(bytes.NewReader(data))}
-	if err := keys.value(reflect.TypeFor[Script]()); err != nil {
+	if err := keys.value(reflect.TypeFor[T]()); err != nil {
 		return err
 	}
 	if _, err := keys.decoder.Token(); !errors.Is(err, io.EOF) {
 		return fmt.Errorf("line %d: there is more after the script", keys.line())
 	}
-	if err := json.Unmarshal(data, script); err != nil {
+	if err := json.Unmarshal(data, into); err != nil {
 		var typed *json.UnmarshalTypeError
 		if errors.As(err, &typed) {
 			return fmt.Errorf("line %d: %s cannot be a %s", lineAt(data, typed.Offset), typed.Field, typed.Value)
@@ -170,6 +174,9 @@ func (k *jsonKeys) object(t reflect.Type) error {
 // fieldType is the type of the field with this JSON name. Maps know every name; where an object is wrong altogether,
 // decoding says so later.
 func fieldType(t reflect.Type, name string) (reflect.Type, bool) {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
 	switch t.Kind() {
 	case reflect.Map:
 		return t.Elem(), true

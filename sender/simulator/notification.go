@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/volleypush/volley/sender/simulator/h2sim"
 )
 
 // Notification is one line of the ledger: what arrived for one recipient and what was answered. Headers and Body are
@@ -42,32 +44,39 @@ func (n *Notification) Accepted() bool {
 
 // Headers is the ledger's form of a request's headers: names in lower case, several values joined by ", ". Of
 // credentials only the scheme remains.
-func Headers(h http.Header) map[string]string {
-	out := make(map[string]string, len(h))
-	for name, values := range h {
-		value := ""
-		if len(values) > 0 {
-			value = values[0]
+func Headers(fields h2sim.Fields) map[string]string {
+	out := make(map[string]string, len(fields))
+	for _, f := range fields {
+		first, again := out[f.Name]
+		scheme, secret := credential(f)
+		switch {
+		case secret && again:
+		case secret:
+			out[f.Name] = scheme + redacted
+		case again:
+			out[f.Name] = first + ", " + f.Value
+		default:
+			out[f.Name] = f.Value
 		}
-		if len(values) > 1 {
-			value = strings.Join(values, ", ")
-		}
-		switch name {
-		case "Authorization", "Proxy-Authorization":
-			value = blot(value)
-		case "Cookie":
-			value = "[redacted]"
-		}
-		out[strings.ToLower(name)] = value
 	}
 	return out
 }
 
-func blot(credential string) string {
-	if i := strings.IndexAny(credential, " ="); i > 0 && i <= len("bearer") {
-		return credential[:i+1] + "[redacted]"
+// redacted stands for what must not be kept.
+const redacted = "[redacted]"
+
+// credential says whether a field holds a secret, and what of it may be shown.
+func credential(f h2sim.Field) (scheme string, secret bool) {
+	switch f.Name {
+	case "authorization", "proxy-authorization":
+		if i := strings.IndexAny(f.Value, " ="); i > 0 && i <= len("bearer") {
+			return f.Value[:i+1], true
+		}
+		return "", true
+	case "cookie":
+		return "", true
 	}
-	return "[redacted]"
+	return "", false
 }
 
 // Body is the ledger's form of a request body: as it is if it is JSON, else one JSON string of it, nil if empty.

@@ -4,17 +4,41 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/net/http2"
 )
 
-// maxLatency bounds Answer.Latency: longer than any client waits.
-const maxLatency = time.Hour
+const (
+	// maxLatency bounds Answer.Latency: longer than any client waits.
+	maxLatency = time.Hour
+	// maxHeaderBytes bounds Answer.HeaderBytes: more than any client reads.
+	maxHeaderBytes = 1 << 24
+)
 
-// Script says which recipients are answered differently. Rules are tried in order and the first match wins; a recipient
-// that no rule matches is treated as the provider would treat a good one. YAML and JSON have the same shape.
+// Script says what goes differently. Rules say which recipients get another answer: they are tried in order and the first
+// match wins; a recipient that no rule matches is treated as the provider would treat a good one. Faults concern whole
+// connections, Phases whole periods. YAML and JSON have the same shape:
+//
+//	rules:
+//	  - {prefix: "ab", percent: 10, answer: {reason: Unregistered}}
+//	faults:
+//	  # the 101st to 110th request of each connection meet a GOAWAY; five of them are answered, five never processed
+//	  - {platform: apns, kind: goaway, after: 100, catch: 10, last_stream: mid, reason: Shutdown}
+//	phases:
+//	  - {for: 30s}
+//	  - {for: 10s, fault: {kind: down}}
+//	habits: {one_stream_at_first: true}
 type Script struct {
 	Rules []Rule `json:"rules"`
+	// Faults are tried in order; the first that catches a request has it.
+	Faults []Fault `json:"faults,omitempty"`
+	// Phases follow each other from when the script comes into force.
+	Phases []Phase `json:"phases,omitempty"`
+	// Habits replace those of the simulators' options.
+	Habits *Habits `json:"habits,omitempty"`
 }
 
 // Rule picks recipients by Token, or by Prefix, Percent or both (then both must hold), and answers them.
@@ -50,16 +74,39 @@ type Answer struct {
 	CanonicalID string `json:"canonical_id,omitempty"`
 	// Latency is how long the answer takes. The notification is in the ledger before it.
 	Latency Duration `json:"latency,omitempty"`
-	// Body replaces the whole response body verbatim, such as the HTML page of a proxy.
+	// Body replaces the whole response body verbatim, such as the HTML page of a proxy, or JSON that breaks off.
 	Body string `json:"body,omitempty"`
 	// Headers are added to the response.
 	Headers map[string]string `json:"headers,omitempty"`
+	// HeaderBytes adds a header of that size, for clients that bound what they read; over 16 KiB it takes CONTINUATION.
+	HeaderBytes int `json:"header_bytes,omitempty"`
+	// Trailers follow the body.
+	Trailers map[string]string `json:"trailers,omitempty"`
+	// Informational are statuses from 100 to 199 that go before the answer. 101 is not allowed in HTTP/2.
+	Informational []int `json:"informational,omitempty"`
+	// Reset is the name of the error code of a RST_STREAM that comes instead of the answer or, with Status, Reason or Body,
+	// in the middle of it. With REFUSED_STREAM alone the notification was not processed (RFC 9113 §8.7) and is not in the
+	// ledger; else it was taken and only the answer is lost. Over HTTP/1.1 the connection ends.
+	Reset string `json:"reset,omitempty"`
+	// Never is no answer at all: the notification is taken and its stream stays open until the client gives up.
+	Never bool `json:"never,omitempty"`
+	// Early answers when only the header has arrived, and reads no more of the body (RFC 9113 §8.1). APNs only, where the
+	// recipient is in the path. The ledger's line then has no body.
+	Early bool `json:"early,omitempty"`
 }
 
-// Accepts reports whether the answer is an acceptance.
+// Accepts reports whether the answer is an acceptance. One that gets lost is one too.
 func (a *Answer) Accepts() bool {
 	return a.Reason == "" && a.Body == "" && (a.Status == 0 || a.Status == http.StatusOK)
 }
+
+// Refuses reports whether the request is refused unseen: such a notification never arrived.
+func (a *Answer) Refuses() bool {
+	return a.Hidden() && a.Reset == http2.ErrCodeRefusedStream.String()
+}
+
+// Hidden reports whether a reset comes before anything of the answer. Ask before the answer's gaps are filled.
+func (a *Answer) Hidden() bool { return a.Reset != "" && a.Status == 0 && a.Accepts() }
 
 // Duration is a time.Duration that is written as text, such as "50ms".
 type Duration time.Duration
@@ -77,7 +124,7 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Validate names the first thing wrong with the script, by the rule's number (from 1).
+// Validate names the first thing wrong with the script, by the number (from 1) of the rule, fault or phase.
 func (s Script) Validate() error {
 	for i, rule := range s.Rules {
 		if err := rule.validate(); err != nil {
@@ -86,6 +133,19 @@ func (s Script) Validate() error {
 		if j := s.shadow(i); j >= 0 {
 			return fmt.Errorf("rule %d can never answer: rule %d takes the same recipients; give it another salt", i+1, j+1)
 		}
+	}
+	for i := range s.Faults {
+		if err := s.Faults[i].validate(false); err != nil {
+			return fmt.Errorf("fault %d: %w", i+1, err)
+		}
+	}
+	for i := range s.Phases {
+		if err := s.Phases[i].validate(i == len(s.Phases)-1); err != nil {
+			return fmt.Errorf("phase %d: %w", i+1, err)
+		}
+	}
+	if s.Habits != nil && s.Habits.ErrorLimit < 0 {
+		return fmt.Errorf("habits: error_limit %d is negative", s.Habits.ErrorLimit)
 	}
 	return nil
 }
@@ -107,9 +167,10 @@ func (s Script) shadow(i int) int {
 }
 
 func (r Rule) validate() error {
+	if err := checkPlatform(r.Platform); err != nil {
+		return err
+	}
 	switch {
-	case r.Platform != "" && r.Platform != APNS && r.Platform != GCM:
-		return fmt.Errorf("platform %q is neither %s nor %s", r.Platform, APNS, GCM)
 	case math.IsNaN(r.Percent) || r.Percent < 0 || r.Percent > 100:
 		return fmt.Errorf("percent %v is not within 0 and 100", r.Percent)
 	case r.Token == "" && r.Prefix == "" && r.Percent == 0:
@@ -120,6 +181,8 @@ func (r Rule) validate() error {
 		return fmt.Errorf("salt goes with a percent below 100")
 	case r.Times < 0:
 		return fmt.Errorf("times %d is negative", r.Times)
+	case r.Answer.Early && r.Platform != APNS:
+		return fmt.Errorf("answer: %s", earlyNeedsPath)
 	}
 	if err := r.Answer.validate(); err != nil {
 		return fmt.Errorf("answer: %w", err)
@@ -139,10 +202,23 @@ func (a Answer) validate() error {
 		return fmt.Errorf("timestamp_ms %d is negative", a.TimestampMS)
 	case !isHeaderValue(a.RetryAfter):
 		return fmt.Errorf("retry_after %q cannot be a header", a.RetryAfter)
+	case a.HeaderBytes < 0 || a.HeaderBytes > maxHeaderBytes:
+		return fmt.Errorf("header_bytes %d is not within 0 and %d", a.HeaderBytes, maxHeaderBytes)
+	case a.Reset != "" && !slices.Contains(codeNames(), a.Reset):
+		return fmt.Errorf("reset %q is not one of %s", a.Reset, strings.Join(codeNames(), ", "))
+	case a.Never && (a.Reset != "" || a.Latency != 0):
+		return fmt.Errorf("never goes with neither reset nor latency")
 	}
-	for name, value := range a.Headers {
-		if !isHeaderName(name) || !isHeaderValue(value) {
-			return fmt.Errorf("headers: %q with value %q cannot be a header", name, value)
+	for _, status := range a.Informational {
+		if status < 100 || status > 199 || status == http.StatusSwitchingProtocols {
+			return fmt.Errorf("informational: %d is not within 100 and 199 without 101", status)
+		}
+	}
+	for place, fields := range map[string]map[string]string{"headers": a.Headers, "trailers": a.Trailers} {
+		for name, value := range fields {
+			if !isHeaderName(name) || !isHeaderValue(value) {
+				return fmt.Errorf("%s: %q with value %q cannot be a header", place, name, value)
+			}
 		}
 	}
 	return nil

@@ -8,12 +8,12 @@ package apnstest
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"net/http"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/volleypush/volley/sender/simulator"
+	"github.com/volleypush/volley/sender/simulator/h2sim"
 )
 
 const (
@@ -23,11 +23,10 @@ const (
 	tokenPause = 20 * time.Minute
 )
 
-type connectionKey struct{}
-
-// connection is what is kept per connection.
+// connection is what is kept per connection. It is the handler of its requests.
 type connection struct {
-	once   sync.Once
+	server *Server
+	conn   *simulator.Connection
 	client certificate
 
 	mu sync.Mutex
@@ -35,14 +34,17 @@ type connection struct {
 	// may be handled after the first with the new one, because streams have no order among each other.
 	current, previous *providerToken
 	changed           time.Time
+	habit             habit
+	// payload is the last one that was found to be an object: a job sends the same one to all of its recipients.
+	payload []byte
 }
 
-func connectionOf(r *http.Request) *connection {
-	conn, ok := r.Context().Value(connectionKey{}).(*connection)
-	if !ok {
-		return new(connection) // every connection has one; this keeps a mistake from being a panic
-	}
-	return conn
+// connect prepares what is kept of a new connection, and judges its certificate.
+func (s *Server) connect(conn *simulator.Connection) h2sim.Handler {
+	c := &connection{server: s, conn: conn}
+	c.client = judgeCertificate(conn.TLS(), s.options.Authority)
+	c.begin()
+	return c
 }
 
 // certificate is what the client presented in the handshake.
@@ -52,25 +54,23 @@ type certificate struct {
 	single             bool
 }
 
-// certificate judges the client's certificate once per connection.
-func (c *connection) certificate(state *tls.ConnectionState, authority *simulator.Authority) certificate {
-	c.once.Do(func() {
-		if state == nil || len(state.PeerCertificates) == 0 {
-			return
-		}
-		leaf := state.PeerCertificates[0]
-		c.client.presented = true
-		_, err := leaf.Verify(x509.VerifyOptions{Roots: authority.Pool(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
-		c.client.trusted = err == nil
-		c.client.topics, c.client.single = simulator.Topics(leaf)
-	})
-	return c.client
+// judgeCertificate judges the client's certificate.
+func judgeCertificate(state tls.ConnectionState, authority *simulator.Authority) (c certificate) {
+	if len(state.PeerCertificates) == 0 {
+		return c
+	}
+	leaf := state.PeerCertificates[0]
+	c.presented = true
+	_, err := leaf.Verify(x509.VerifyOptions{Roots: authority.Pool(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+	c.trusted = err == nil
+	c.topics, c.single = simulator.Topics(leaf)
+	return c
 }
 
 // authenticate judges the credential: the certificate if there is one, and then the authorization header is ignored.
-func (s *Server) authenticate(h http.Header, conn *connection, certificate certificate) string {
-	if certificate.presented {
-		if !certificate.trusted {
+func (c *connection) authenticate(h h2sim.Fields) string {
+	if c.client.presented {
+		if !c.client.trusted {
 			return "BadCertificate"
 		}
 		return ""
@@ -83,7 +83,7 @@ func (s *Server) authenticate(h http.Header, conn *connection, certificate certi
 	if !strings.EqualFold(scheme, "bearer") || raw == "" {
 		return "InvalidProviderToken"
 	}
-	return conn.admit(raw, s.options.Now(), s.verify)
+	return c.admit(raw, c.server.options.Now(), c.server.verify)
 }
 
 // admit judges a provider token in the light of those the connection has carried. Each token is verified once.
@@ -114,7 +114,7 @@ func (c *connection) admit(raw string, now time.Time, verify func(string) *provi
 }
 
 func (c *connection) known(raw string) (*providerToken, bool) {
-	for _, token := range []*providerToken{c.current, c.previous} {
+	for _, token := range [...]*providerToken{c.current, c.previous} {
 		if token != nil && token.raw == raw {
 			return token, true
 		}

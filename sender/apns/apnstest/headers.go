@@ -8,8 +8,9 @@ package apnstest
 import (
 	"crypto/rand"
 	"fmt"
-	"net/http"
 	"strings"
+
+	"github.com/volleypush/volley/sender/simulator/h2sim"
 )
 
 // maxCollapseID is in bytes.
@@ -17,13 +18,13 @@ const maxCollapseID = 64
 
 // messageID is the apns-id of the answer: the request's if that is a canonical UUID, else a new one. The service
 // writes those it makes itself in upper case.
-func messageID(h http.Header) (id, reason string) {
-	switch values := h["Apns-Id"]; {
-	case len(values) == 0:
+func messageID(h h2sim.Fields) (id, reason string) {
+	switch value, count := h.Get("apns-id"), h.Count("apns-id"); {
+	case count == 0:
 		return newMessageID(), ""
-	case len(values) == 1 && isCanonicalUUID(values[0]):
-		return values[0], ""
-	case len(values) > 1:
+	case count == 1 && isCanonicalUUID(value):
+		return value, ""
+	case count > 1:
 		return newMessageID(), "DuplicateHeaders"
 	}
 	return newMessageID(), "BadMessageId"
@@ -54,9 +55,9 @@ func isCanonicalUUID(text string) bool {
 }
 
 // checkHeaders judges what does not depend on credentials.
-func checkHeaders(h http.Header) string {
-	for _, values := range h {
-		if len(values) > 1 {
+func checkHeaders(h h2sim.Fields) string {
+	for i := range h {
+		if h[i+1:].Count(h[i].Name) > 0 {
 			return "DuplicateHeaders"
 		}
 	}
@@ -64,24 +65,21 @@ func checkHeaders(h http.Header) string {
 	switch {
 	case len(h.Get("apns-collapse-id")) > maxCollapseID:
 		return "BadCollapseId"
-	case !isExpiration(h["Apns-Expiration"]):
+	case h.Count("apns-expiration") > 0 && !isExpiration(h.Get("apns-expiration")):
 		return "BadExpirationDate"
-	case len(h["Apns-Priority"]) > 0 && priority != "10" && priority != "5" && priority != "1":
+	case h.Count("apns-priority") > 0 && priority != "10" && priority != "5" && priority != "1":
 		return "BadPriority"
 	case pushType == "background" && priority == "10":
 		return "BadPriority"
-	case len(h["Apns-Push-Type"]) > 0 && !isPushType(pushType):
+	case h.Count("apns-push-type") > 0 && !isPushType(pushType):
 		return "InvalidPushType"
 	}
 	return ""
 }
 
-// isExpiration takes a missing header, 0, and seconds since the epoch. Nineteen digits would not fit 64 bits.
-func isExpiration(values []string) bool {
-	if len(values) == 0 {
-		return true
-	}
-	return values[0] != "" && len(values[0]) <= 18 && strings.Trim(values[0], "0123456789") == ""
+// isExpiration takes 0 and seconds since the epoch. Nineteen digits would not fit 64 bits.
+func isExpiration(value string) bool {
+	return value != "" && len(value) <= 18 && strings.Trim(value, "0123456789") == ""
 }
 
 func isPushType(pushType string) bool {

@@ -6,11 +6,11 @@ package apnstest
 
 import (
 	"encoding/json"
-	"io"
 	"net/http"
 	"time"
 
 	"github.com/volleypush/volley/sender/simulator"
+	"github.com/volleypush/volley/sender/simulator/h2sim"
 )
 
 // statusOf is the status Apple lists for a reason. A script may name a reason that is not listed: 400.
@@ -77,12 +77,12 @@ func complete(answer *simulator.Answer, now time.Time) {
 	}
 }
 
-// write sends a complete answer. A client that has gone cannot be told, so errors of writing say nothing.
-func write(w http.ResponseWriter, id string, answer *simulator.Answer) {
-	w.Header().Set("apns-id", id)
-	body := []byte(answer.Body)
-	if answer.Reason != "" && len(body) == 0 {
-		w.Header().Set("Content-Type", "application/json")
+// respond puts a complete answer into a response.
+func respond(id string, answer *simulator.Answer) h2sim.Response {
+	r := h2sim.Response{Status: answer.Status, Header: make(h2sim.Fields, 0, 4), Body: []byte(answer.Body)}
+	r.Header = append(r.Header, h2sim.Field{Name: "apns-id", Value: id, Once: true})
+	if answer.Reason != "" && len(r.Body) == 0 {
+		r.Header = append(r.Header, h2sim.Field{Name: "content-type", Value: "application/json"})
 		fault := struct {
 			Reason    string `json:"reason"`
 			Timestamp int64  `json:"timestamp,omitempty"`
@@ -90,9 +90,8 @@ func write(w http.ResponseWriter, id string, answer *simulator.Answer) {
 		if answer.Status == http.StatusGone {
 			fault.Timestamp = answer.TimestampMS
 		}
-		body, _ = json.Marshal(fault)
+		r.Body, _ = json.Marshal(fault)
 	}
-	answer.SetHeaders(w.Header())
-	w.WriteHeader(answer.Status)
-	_, _ = io.WriteString(w, string(body))
+	answer.Apply(&r)
+	return r
 }

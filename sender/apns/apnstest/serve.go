@@ -8,12 +8,12 @@ package apnstest
 import (
 	"bytes"
 	"encoding/json"
-	"io"
 	"net/http"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/volleypush/volley/sender/simulator"
+	"github.com/volleypush/volley/sender/simulator/h2sim"
 )
 
 const (
@@ -27,46 +27,63 @@ const (
 	maxRead = 1 << 20
 )
 
-// serve answers one request and writes it to the ledger. The line is written before a scripted latency: a client that
+// Answer answers one request and writes it to the ledger. The line is written before a scripted latency: a client that
 // has left by then was accepted all the same, and that is what a test of lost answers must see.
-func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
-	n := simulator.Notification{Platform: simulator.APNS, Protocol: "http2", Headers: simulator.Headers(r.Header), At: s.options.Now()}
-	payload, err := io.ReadAll(io.LimitReader(r.Body, maxRead+1))
-	if err != nil {
-		panic(http.ErrAbortHandler) // the client reset the stream: the service never had the whole request
-	}
-	if len(payload) <= maxRead {
-		n.Body = simulator.Body(payload)
-	}
+func (c *connection) Answer(r *h2sim.Request) h2sim.Response {
 	token, hasToken := deviceToken(r)
-	n.Token = token
 	id, idReason := messageID(r.Header)
-
 	answer := simulator.Answer{Reason: idReason}
 	if answer.Reason == "" {
-		answer = s.judge(r, token, hasToken, payload)
+		answer = c.judge(r, token, hasToken)
 	}
-	complete(&answer, s.options.Now())
-	n.Status, n.Reason = answer.Status, answer.Reason
-	if n.Reason == "" && !answer.Accepts() {
-		n.Reason = http.StatusText(answer.Status) // a verbatim body: the ledger must not take it for an acceptance
+	return c.settle(r, id, token, answer)
+}
+
+// Early answers where the script says so before the body is here.
+func (c *connection) Early(r *h2sim.Request) (h2sim.Response, bool) {
+	token, ok := deviceToken(r)
+	if !ok || r.Method != http.MethodPost {
+		return h2sim.Response{}, false
 	}
-	s.options.Ledger.Add(n)
-	answer.Wait(r.Context())
-	write(w, id, &answer)
+	answer, ok := c.server.options.Scripts.Early(simulator.APNS, token)
+	if !ok {
+		return h2sim.Response{}, false
+	}
+	id, _ := messageID(r.Header)
+	return c.settle(r, id, token, answer), true
+}
+
+// settle completes the answer, writes the ledger's line, and gives it the form of the wire.
+func (c *connection) settle(r *h2sim.Request, id, token string, answer simulator.Answer) h2sim.Response {
+	now := c.server.options.Now()
+	refused, hidden := answer.Refuses(), answer.Hidden()
+	complete(&answer, now)
+	if !refused {
+		n := simulator.Notification{Platform: simulator.APNS, Protocol: "http2", Token: token, At: now, Status: answer.Status, Reason: answer.Reason}
+		if !r.Oversize {
+			n.Body = c.body(r.Body)
+		}
+		if n.Reason == "" && !answer.Accepts() {
+			n.Reason = http.StatusText(answer.Status) // a verbatim body: the ledger must not take it for an acceptance
+		}
+		c.server.options.Ledger.AddRequest(n, r.Header)
+	}
+	response := respond(id, &answer)
+	if response.Last = c.follow(&answer); hidden {
+		response.Status = 0
+	}
+	return response
 }
 
 // judge goes through the checks; the first that fails is the answer.
-func (s *Server) judge(r *http.Request, token string, hasToken bool, payload []byte) simulator.Answer {
+func (c *connection) judge(r *h2sim.Request, token string, hasToken bool) simulator.Answer {
 	refuse := func(reason string) simulator.Answer { return simulator.Answer{Reason: reason} }
 	if r.Method != http.MethodPost {
 		return refuse("MethodNotAllowed")
 	}
-	conn := connectionOf(r)
-	certificate := conn.certificate(r.TLS, s.options.Authority)
 	topic := r.Header.Get("apns-topic")
-	if topic == "" && certificate.single {
-		topic = certificate.topics[0]
+	if topic == "" && c.client.single {
+		topic = c.client.topics[0]
 	}
 	if topic == "" {
 		return refuse("MissingTopic")
@@ -77,17 +94,17 @@ func (s *Server) judge(r *http.Request, token string, hasToken bool, payload []b
 	if reason := checkPath(hasToken, token); reason != "" {
 		return refuse(reason)
 	}
-	answer, scripted := s.options.Scripts.Answer(simulator.APNS, token)
-	if scripted && !answer.Accepts() {
+	answer, scripted := c.server.options.Scripts.Answer(simulator.APNS, token)
+	if scripted && (!answer.Accepts() || answer.Refuses()) {
 		return answer
 	}
 	pushType := r.Header.Get("apns-push-type")
-	reason := s.checkTopic(topic, pushType, certificate)
+	reason := c.server.checkTopic(topic, pushType, c.client)
 	if reason == "" {
-		reason = s.authenticate(r.Header, conn, certificate)
+		reason = c.authenticate(r.Header)
 	}
 	if reason == "" {
-		reason = checkPayload(payload, pushType)
+		reason = c.checkPayload(r.Body, pushType)
 	}
 	if reason != "" {
 		return refuse(reason)
@@ -96,9 +113,9 @@ func (s *Server) judge(r *http.Request, token string, hasToken bool, payload []b
 }
 
 // deviceToken is what follows /3/device/; ok is false for any other path.
-func deviceToken(r *http.Request) (token string, ok bool) {
-	rest, ok := strings.CutPrefix(r.URL.EscapedPath(), devicePath)
-	if !ok || rest != "" && rest[0] != '/' || strings.Count(rest, "/") > 1 || r.URL.RawQuery != "" {
+func deviceToken(r *h2sim.Request) (token string, ok bool) {
+	rest, ok := strings.CutPrefix(r.Path, devicePath)
+	if !ok || rest != "" && rest[0] != '/' || strings.Count(rest, "/") > 1 || r.Query != "" {
 		return "", false
 	}
 	return strings.TrimPrefix(rest, "/"), true
@@ -116,7 +133,7 @@ func checkPath(ok bool, token string) string {
 	return ""
 }
 
-func checkPayload(payload []byte, pushType string) string {
+func (c *connection) checkPayload(payload []byte, pushType string) string {
 	limit := maxPayload
 	if pushType == "voip" {
 		limit = maxVoIPPayload
@@ -126,8 +143,33 @@ func checkPayload(payload []byte, pushType string) string {
 		return "PayloadEmpty"
 	case len(payload) > limit:
 		return "PayloadTooLarge"
-	case !utf8.Valid(payload) || !json.Valid(payload) || bytes.TrimLeft(payload, " \t\r\n")[0] != '{':
+	case !c.isObject(payload):
 		return "PayloadEmpty"
 	}
 	return ""
+}
+
+// isObject says whether a payload is a JSON object. It remembers the last one that was.
+func (c *connection) isObject(payload []byte) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if bytes.Equal(payload, c.payload) {
+		return true
+	}
+	if !utf8.Valid(payload) || !json.Valid(payload) || bytes.TrimLeft(payload, " \t\r\n")[0] != '{' {
+		return false
+	}
+	c.payload = bytes.Clone(payload)
+	return true
+}
+
+// body is the ledger's form of a payload.
+func (c *connection) body(payload []byte) json.RawMessage {
+	c.mu.Lock()
+	known := len(payload) > 0 && bytes.Equal(payload, c.payload)
+	c.mu.Unlock()
+	if known {
+		return payload
+	}
+	return simulator.Body(payload)
 }

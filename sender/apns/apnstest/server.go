@@ -1,11 +1,8 @@
 package apnstest
 
 import (
-	"context"
 	"crypto/ecdsa"
 	"fmt"
-	"net"
-	"net/http"
 	"time"
 
 	"github.com/volleypush/volley/sender/simulator"
@@ -44,6 +41,8 @@ type Options struct {
 	Topics []string
 	// MaxConcurrentStreams per connection. Default 1000.
 	MaxConcurrentStreams uint32
+	// Habits are what the service does by itself, unless the script has its own. Default: none of it.
+	Habits simulator.Habits
 }
 
 // Server is a running simulator. Safe for concurrent use.
@@ -83,15 +82,16 @@ func New(o Options) (*Server, error) {
 	}
 	endpoint, err := simulator.Listen(simulator.EndpointOptions{
 		Name:                     "APNs simulator",
+		Platform:                 simulator.APNS,
 		Addr:                     o.Addr,
 		Hosts:                    o.Hosts,
 		Authority:                o.Authority,
+		Scripts:                  o.Scripts,
 		RequestClientCertificate: true,
 		MaxConcurrentStreams:     o.MaxConcurrentStreams,
-		ConnContext: func(ctx context.Context, _ net.Conn) context.Context {
-			return context.WithValue(ctx, connectionKey{}, new(connection))
-		},
-		Handler: http.HandlerFunc(s.serve),
+		MaxBody:                  maxRead,
+		Excess:                   s.excess,
+		Connect:                  s.connect,
 	})
 	if err != nil {
 		return nil, err
@@ -114,6 +114,9 @@ func (s *Server) Ledger() *simulator.Ledger { return s.options.Ledger }
 
 // Scripts says who is answered differently.
 func (s *Server) Scripts() *simulator.Scripts { return s.options.Scripts }
+
+// State is the simulator in numbers: connections, requests, and mistakes that clients made in HTTP/2.
+func (s *Server) State() simulator.ServerState { return s.endpoint.State() }
 
 // Close stops the simulator and cuts its connections; requests in flight get no answer.
 func (s *Server) Close() error { return s.endpoint.Close() }

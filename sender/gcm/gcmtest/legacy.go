@@ -7,14 +7,12 @@
 package gcmtest
 
 import (
-	"encoding/json"
-	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
 
 	"github.com/volleypush/volley/sender/simulator"
+	"github.com/volleypush/volley/sender/simulator/h2sim"
 )
 
 // multicastBase is beyond 2^53: a client that reads a multicast_id as a double gets another number.
@@ -27,8 +25,8 @@ type legacyResult struct {
 	Error          string `json:"error,omitempty"`
 }
 
-func (s *Server) serveLegacy(w http.ResponseWriter, r *http.Request, body []byte) {
-	call, fault := parseLegacy(body)
+func (s *Server) answerLegacy(r *h2sim.Request) h2sim.Response {
+	call, fault := parseLegacy(r.Body)
 	line := simulator.Notification{
 		Platform: simulator.GCM, Protocol: "legacy", Headers: simulator.Headers(r.Header), Body: simulator.Body(call.message),
 		DryRun: call.dryRun, Chunk: len(call.ids), At: s.options.Now(),
@@ -36,32 +34,28 @@ func (s *Server) serveLegacy(w http.ResponseWriter, r *http.Request, body []byte
 	switch {
 	case !s.knowsKey(r.Header):
 		s.noteAll(line, call, http.StatusUnauthorized, "INVALID_KEY")
-		page(w, http.StatusUnauthorized, "INVALID_KEY")
-		return
+		return page(http.StatusUnauthorized, "INVALID_KEY")
 	case !isJSON(r.Header):
 		fault = "Content-Type must be application/json"
 	}
 	if fault != "" {
 		s.noteAll(line, call, http.StatusBadRequest, "InvalidParameters")
-		plain(w, http.StatusBadRequest, fault)
-		return
+		return plain(http.StatusBadRequest, fault)
 	}
 	if answer, ok := s.wholeAnswer(call); ok {
 		s.noteAll(line, call, answer.Status, answer.Reason)
-		answer.Wait(r.Context())
-		writeWhole(w, &answer)
-		return
+		return whole(&answer)
 	}
-	s.answerEach(w, r, call, line)
+	return s.answerEach(call, line)
 }
 
-func (s *Server) knowsKey(h http.Header) bool {
-	key, ok := strings.CutPrefix(h.Get("Authorization"), "key=")
+func (s *Server) knowsKey(h h2sim.Fields) bool {
+	key, ok := strings.CutPrefix(h.Get("authorization"), "key=")
 	return ok && key != "" && (len(s.options.APIKeys) == 0 || slices.Contains(s.options.APIKeys, key))
 }
 
-func isJSON(h http.Header) bool {
-	kind, _, _ := strings.Cut(h.Get("Content-Type"), ";")
+func isJSON(h h2sim.Fields) bool {
+	kind, _, _ := strings.Cut(h.Get("content-type"), ";")
 	return strings.EqualFold(strings.TrimSpace(kind), "application/json")
 }
 
@@ -119,35 +113,44 @@ func reasonOfStatus(status int) string {
 	return http.StatusText(status)
 }
 
-// writeWhole sends an answer to the whole call: HTML where the service answers HTML, else the reason in plain text.
-func writeWhole(w http.ResponseWriter, answer *simulator.Answer) {
-	answer.SetHeaders(w.Header())
+// whole is an answer to the whole call: HTML where the service answers HTML, else the reason in plain text.
+func whole(answer *simulator.Answer) h2sim.Response {
+	var response h2sim.Response
 	switch {
 	case answer.Body != "":
-		w.WriteHeader(answer.Status)
-		_, _ = io.WriteString(w, answer.Body) // the client has gone
+		response = h2sim.Response{Status: answer.Status, Body: []byte(answer.Body)}
 	case answer.Status == http.StatusUnauthorized, answer.Status == http.StatusForbidden, answer.Status == http.StatusNotFound, answer.Status == http.StatusBadGateway:
-		page(w, answer.Status, answer.Reason)
+		response = page(answer.Status, answer.Reason)
 	default:
-		plain(w, answer.Status, answer.Reason)
+		response = plain(answer.Status, answer.Reason)
 	}
+	answer.Apply(&response)
+	return response
 }
 
-func plain(w http.ResponseWriter, status int, text string) {
-	w.Header().Set("Content-Type", "text/plain; charset=UTF-8")
-	w.WriteHeader(status)
-	_, _ = io.WriteString(w, text+"\n") // the client has gone
+func plain(status int, text string) h2sim.Response {
+	return simulator.NewResponse(status, "text/plain; charset=UTF-8", []byte(text+"\n"))
 }
 
-// answerEach gives every recipient its own result.
-func (s *Server) answerEach(w http.ResponseWriter, r *http.Request, call *legacyCall, line simulator.Notification) {
+// answerEach gives every recipient its own result. What scripts say about the answer as a whole adds up; a reset or a
+// silence for one recipient is one for all.
+func (s *Server) answerEach(call *legacyCall, line simulator.Notification) h2sim.Response {
 	targets := call.targets()
 	results := make([]legacyResult, len(targets))
 	recipients := make([]simulator.Recipient, len(targets))
-	var slowest simulator.Answer
+	var applied h2sim.Response
 	var success, failure, canonical int
+	hidden, refused := false, false
 	for i, target := range targets {
-		results[i] = s.result(w.Header(), target, call, &slowest)
+		var answer simulator.Answer
+		results[i], answer = s.result(target, call)
+		latency, never, reset := applied.Latency, applied.Never, applied.Reset
+		answer.Apply(&applied)
+		applied.Latency, applied.Never = max(applied.Latency, latency), applied.Never || never
+		if applied.Reset == nil {
+			applied.Reset = reset
+		}
+		hidden, refused = hidden || answer.Hidden(), refused || answer.Refuses()
 		recipients[i] = simulator.Recipient{Token: target, Status: http.StatusOK, Reason: results[i].Error}
 		if results[i].Error != "" {
 			failure++
@@ -158,20 +161,26 @@ func (s *Server) answerEach(w http.ResponseWriter, r *http.Request, call *legacy
 			canonical++
 		}
 	}
-	s.options.Ledger.AddEach(line, recipients)
-	slowest.Wait(r.Context())
-	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
-	encoder := json.NewEncoder(w)
-	encoder.SetEscapeHTML(false)
-	if call.isTopic() {
-		if results[0].Error != "" {
-			_ = encoder.Encode(results[0]) // the client has gone, here and below
-			return
-		}
-		_ = encoder.Encode(map[string]int64{"message_id": s.multicastID()})
-		return
+	if !refused {
+		s.options.Ledger.AddEach(line, recipients)
 	}
-	_ = encoder.Encode(struct {
+	response := s.results(call, results, success, failure, canonical)
+	applied.Header.Set("content-type", "application/json; charset=UTF-8")
+	if applied.Status, applied.Body = response.Status, response.Body; hidden {
+		applied.Status = 0
+	}
+	return applied
+}
+
+// results is the answer of a call whose recipients have each got one.
+func (s *Server) results(call *legacyCall, results []legacyResult, success, failure, canonical int) h2sim.Response {
+	switch {
+	case call.isTopic() && results[0].Error != "":
+		return encode(http.StatusOK, "", results[0])
+	case call.isTopic():
+		return encode(http.StatusOK, "", map[string]int64{"message_id": s.multicastID()})
+	}
+	return encode(http.StatusOK, "", struct {
 		MulticastID  int64          `json:"multicast_id"`
 		Success      int            `json:"success"`
 		Failure      int            `json:"failure"`
@@ -181,21 +190,19 @@ func (s *Server) answerEach(w http.ResponseWriter, r *http.Request, call *legacy
 }
 
 // result is what one recipient gets: a fault of the job before one of the recipient before the script.
-func (s *Server) result(h http.Header, target string, call *legacyCall, slowest *simulator.Answer) legacyResult {
+func (s *Server) result(target string, call *legacyCall) (legacyResult, simulator.Answer) {
 	if call.word != "" {
-		return legacyResult{Error: call.word}
+		return legacyResult{Error: call.word}, simulator.Answer{}
 	}
 	if !call.isTopic() && !isRegistrationID(target) {
-		return legacyResult{Error: "InvalidRegistration"}
+		return legacyResult{Error: "InvalidRegistration"}, simulator.Answer{}
 	}
 	answer, _ := s.options.Scripts.Answer(simulator.GCM, target)
-	answer.SetHeaders(h)
-	slowest.Latency = max(slowest.Latency, answer.Latency)
 	out := legacyResult{RegistrationID: answer.CanonicalID, Error: legacyWord(answer.Reason, call.isTopic())}
 	if out.Error == "" {
-		out.MessageID = fmt.Sprintf("0:%d%%%016x", s.options.Now().UnixMicro(), s.sequence.Add(1))
+		out.MessageID = s.messageID()
 	}
-	return out
+	return out, answer
 }
 
 func (s *Server) multicastID() int64 { return multicastBase + 2*s.sequence.Add(1) }

@@ -16,6 +16,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/volleypush/volley/sender/simulator/h2sim"
 )
 
 const (
@@ -41,20 +43,18 @@ func invalidGrant(description string) *oauthError {
 	return &oauthError{Error: "invalid_grant", Description: description}
 }
 
-func (s *Server) serveToken(w http.ResponseWriter, r *http.Request, body []byte) {
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
-	project, fault := s.exchange(r.Header.Get("Content-Type"), body)
-	if fault != nil {
-		w.WriteHeader(http.StatusBadRequest)
-		_ = json.NewEncoder(w).Encode(fault) // the client has gone
-		return
+func (s *Server) answerToken(r *h2sim.Request) h2sim.Response {
+	project, fault := s.exchange(r.Header.Get("content-type"), r.Body)
+	response := encode(http.StatusBadRequest, "", fault)
+	if fault == nil {
+		response = encode(http.StatusOK, "", map[string]any{
+			"access_token": s.IssueToken(project),
+			"expires_in":   int(s.options.TokenLife / time.Second),
+			"token_type":   "Bearer",
+		})
 	}
-	_ = json.NewEncoder(w).Encode(map[string]any{ // likewise
-		"access_token": s.IssueToken(project),
-		"expires_in":   int(s.options.TokenLife / time.Second),
-		"token_type":   "Bearer",
-	})
+	response.Header.Set("cache-control", "no-store")
+	return response
 }
 
 // exchange judges an assertion and returns the project of its account.

@@ -1,15 +1,20 @@
 package gcmtest
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/net/http2"
+
 	"github.com/volleypush/volley/sender/simulator"
+	"github.com/volleypush/volley/sender/simulator/h2sim"
 )
 
 const (
@@ -19,6 +24,8 @@ const (
 	defaultTokenLife = 3599 * time.Second
 	// maxRead bounds what is read of a request's body.
 	maxRead = 8 << 20
+	// window is how much of a body a client may send ahead. A legacy chunk of a thousand IDs fits.
+	window = 1 << 20
 
 	legacyPath = "/fcm/send"
 	tokenPath  = "/token"
@@ -84,12 +91,17 @@ func New(o Options) (*Server, error) {
 	s := &Server{options: o, message: requestShape()}
 	endpoint, err := simulator.Listen(simulator.EndpointOptions{
 		Name:                 "Google simulator",
+		Platform:             simulator.GCM,
 		Addr:                 o.Addr,
 		Hosts:                o.Hosts,
 		Authority:            o.Authority,
+		Scripts:              o.Scripts,
 		HTTP1:                true,
 		MaxConcurrentStreams: o.MaxConcurrentStreams,
-		Handler:              http.HandlerFunc(s.serve),
+		Window:               window,
+		MaxBody:              maxRead,
+		Excess:               s.excess,
+		Connect:              func(*simulator.Connection) h2sim.Handler { return s },
 	})
 	if err != nil {
 		return nil, err
@@ -113,33 +125,37 @@ func (s *Server) Ledger() *simulator.Ledger { return s.options.Ledger }
 // Scripts says who is answered differently.
 func (s *Server) Scripts() *simulator.Scripts { return s.options.Scripts }
 
+// State is the simulator in numbers: connections, requests, and mistakes that clients made in HTTP/2.
+func (s *Server) State() simulator.ServerState { return s.endpoint.State() }
+
 // Close stops the simulator and cuts its connections; requests in flight get no answer.
 func (s *Server) Close() error { return s.endpoint.Close() }
 
-// serve routes. What is not one of the three calls is Google's page for an unknown URL.
-func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
-	project, isSend := projectOf(r.URL.Path)
-	isLegacy, isToken := r.URL.Path == legacyPath, r.URL.Path == tokenPath
-	if r.Method != http.MethodPost || !isSend && !isLegacy && !isToken {
-		page(w, http.StatusNotFound, "Not Found")
-		return
+// excess is the end of a connection with too many streams, as firebase-admin-node #2943 reports it.
+func (s *Server) excess() (code http2.ErrCode, debug string, yes bool) {
+	habits, _ := s.options.Scripts.Habits()
+	return http2.ErrCodeProtocol, "exceeded_max_concurrent_streams", habits.GoAwayOnExcess
+}
+
+// Answer routes. What is not one of the three calls is Google's page for an unknown URL.
+func (s *Server) Answer(r *h2sim.Request) h2sim.Response {
+	path := r.Path
+	if plain, err := url.PathUnescape(path); err == nil {
+		path = plain
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxRead+1))
-	if err != nil {
-		panic(http.ErrAbortHandler) // the client broke off: the service never had the whole request
-	}
-	if len(body) > maxRead {
-		page(w, http.StatusRequestEntityTooLarge, "Request Entity Too Large")
-		return
-	}
+	project, isSend := projectOf(path)
+	isLegacy, isToken := path == legacyPath, path == tokenPath
 	switch {
+	case r.Method != http.MethodPost || !isSend && !isLegacy && !isToken:
+		return page(http.StatusNotFound, "Not Found")
+	case r.Oversize:
+		return page(http.StatusRequestEntityTooLarge, "Request Entity Too Large")
 	case isToken:
-		s.serveToken(w, r, body)
+		return s.answerToken(r)
 	case isLegacy:
-		s.serveLegacy(w, r, body)
-	default:
-		s.serveV1(w, r, project, body)
+		return s.answerLegacy(r)
 	}
+	return s.answerV1(r, project)
 }
 
 // projectOf reads /v1/projects/<project>/messages:send.
@@ -156,9 +172,18 @@ func (s *Server) knowsProject(project string) bool {
 	return len(s.options.Projects) == 0 || slices.Contains(s.options.Projects, project)
 }
 
-// page is an HTML answer of the front end. A client that has gone cannot be told, so errors of writing say nothing.
-func page(w http.ResponseWriter, status int, title string) {
-	w.Header().Set("Content-Type", "text/html; charset=UTF-8")
-	w.WriteHeader(status)
-	_, _ = fmt.Fprintf(w, "<!DOCTYPE html>\n<html><head><title>%s</title></head>\n<body><h1>%s</h1><h2>Error %d</h2></body></html>\n", title, title, status)
+// page is an HTML answer of the front end.
+func page(status int, title string) h2sim.Response {
+	const text = "<!DOCTYPE html>\n<html><head><title>%s</title></head>\n<body><h1>%s</h1><h2>Error %d</h2></body></html>\n"
+	return simulator.NewResponse(status, "text/html; charset=UTF-8", fmt.Appendf(nil, text, title, title, status))
+}
+
+// encode is an answer in JSON, as the service's encoder writes it.
+func encode(status int, indent string, value any) h2sim.Response {
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetIndent("", indent)
+	encoder.SetEscapeHTML(false)
+	_ = encoder.Encode(value) // what is answered can always be marshalled
+	return simulator.NewResponse(status, "application/json; charset=UTF-8", out.Bytes())
 }

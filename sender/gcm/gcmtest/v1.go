@@ -7,17 +7,17 @@ package gcmtest
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 
 	"github.com/volleypush/volley/sender/simulator"
+	"github.com/volleypush/volley/sender/simulator/h2sim"
 )
 
-func (s *Server) serveV1(w http.ResponseWriter, r *http.Request, project string, body []byte) {
-	call := s.readV1(body)
+func (s *Server) answerV1(r *h2sim.Request, project string) h2sim.Response {
+	call := s.readV1(r.Body)
 	line := simulator.Notification{
-		Platform: simulator.GCM, Protocol: "v1", Token: call.target, Headers: simulator.Headers(r.Header), Body: simulator.Body(body),
+		Platform: simulator.GCM, Protocol: "v1", Token: call.target, Body: simulator.Body(r.Body),
 		Status: http.StatusOK, DryRun: call.validateOnly, At: s.options.Now(),
 	}
 	fault := s.authorize(r.Header, project)
@@ -32,28 +32,37 @@ func (s *Server) serveV1(w http.ResponseWriter, r *http.Request, project string,
 	if fault != nil {
 		line.Status, line.Reason = fault.status, fault.word
 	}
-	s.options.Ledger.Add(line)
-	answer.Wait(r.Context())
-	answer.SetHeaders(w.Header())
+	if !answer.Refuses() {
+		s.options.Ledger.AddRequest(line, r.Header)
+	}
+	var response h2sim.Response
 	switch {
 	case answer.Body != "":
-		w.WriteHeader(fault.status)
-		_, _ = io.WriteString(w, answer.Body) // the client has gone, here and below
+		response = h2sim.Response{Status: fault.status, Body: []byte(answer.Body)}
 	case fault != nil:
-		fault.write(w)
+		response = fault.response()
 	default:
 		id := "fake_message_id"
 		if !call.validateOnly {
-			id = fmt.Sprintf("0:%d%%%016x", s.options.Now().UnixMicro(), s.sequence.Add(1))
+			id = s.messageID()
 		}
-		w.Header().Set("Content-Type", "application/json; charset=UTF-8")
-		_, _ = io.WriteString(w, "{\n  \"name\": \"projects/"+project+"/messages/"+id+"\"\n}\n")
+		name := "{\n  \"name\": \"projects/" + project + "/messages/" + id + "\"\n}\n"
+		response = simulator.NewResponse(http.StatusOK, "application/json; charset=UTF-8", []byte(name))
 	}
+	if answer.Apply(&response); answer.Hidden() {
+		response.Status = 0
+	}
+	return response
+}
+
+// messageID is a new one, of the form both protocols have.
+func (s *Server) messageID() string {
+	return fmt.Sprintf("0:%d%%%016x", s.options.Now().UnixMicro(), s.sequence.Add(1))
 }
 
 // authorize judges the bearer token and the project.
-func (s *Server) authorize(h http.Header, project string) *fault {
-	scheme, token, _ := strings.Cut(h.Get("Authorization"), " ")
+func (s *Server) authorize(h h2sim.Fields, project string) *fault {
+	scheme, token, _ := strings.Cut(h.Get("authorization"), " ")
 	granted, ok := s.projectOfToken(token)
 	switch {
 	case !strings.EqualFold(scheme, "bearer") || !ok:

@@ -5,10 +5,10 @@
 package gcmtest
 
 import (
-	"encoding/json"
 	"net/http"
 
 	"github.com/volleypush/volley/sender/simulator"
+	"github.com/volleypush/volley/sender/simulator/h2sim"
 )
 
 const (
@@ -158,23 +158,18 @@ func scriptedFault(answer *simulator.Answer) *fault {
 	return f
 }
 
-// write sends the error in the format of Google's APIs. A client that has gone cannot be told.
-func (f *fault) write(w http.ResponseWriter) {
+// response is the error in the format of Google's APIs.
+func (f *fault) response() h2sim.Response {
 	if f.html {
-		page(w, f.status, f.message)
-		return
+		return page(f.status, f.message)
 	}
 	body := map[string]any{"code": f.status, "message": f.message, "status": f.google}
 	if len(f.details) > 0 {
 		body["details"] = f.details
 	}
-	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
+	response := encode(f.status, "  ", map[string]any{"error": body})
 	if f.word == "UNAUTHENTICATED" {
-		w.Header().Set("WWW-Authenticate", `Bearer realm="https://accounts.google.com/"`)
+		response.Header.Set("www-authenticate", `Bearer realm="https://accounts.google.com/"`)
 	}
-	w.WriteHeader(f.status)
-	encoder := json.NewEncoder(w)
-	encoder.SetIndent("", "  ")
-	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(map[string]any{"error": body})
+	return response
 }
