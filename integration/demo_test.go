@@ -19,3 +19,18 @@ func TestDemo(t *testing.T) {
 		t.Errorf("left behind: %v", left)
 	}
 }
+
+// The same under fire: workers are killed with -9 while they send; nothing is lost, and nobody has two final places.
+func TestDemoUnderFire(t *testing.T) {
+	dir := t.TempDir()
+	code, output := runToEnd(t, "worker", []string{"TMPDIR=" + dir}, "demo", "--chaos")
+	if code != 0 || !strings.Contains(output, "The books balance") || !strings.Contains(output, ": 0 lost, ") {
+		t.Errorf("exit code %d:\n%s", code, output)
+	}
+	if strings.Contains(output, "killed with -9     0") {
+		t.Errorf("nobody was killed:\n%s", output)
+	}
+	if left := entries(t, dir); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}

@@ -170,6 +170,11 @@ func TestReadmeCommands(t *testing.T) {
 				t.Errorf("%s\n%s", line, out)
 			}
 		},
+		"go run ./cmd/worker demo --chaos": func(line string) {
+			if out := r.run(line); !strings.Contains(out, "The books balance") || !strings.Contains(out, ": 0 lost, ") {
+				t.Errorf("%s\n%s", line, out)
+			}
+		},
 		"go test ./...": func(string) {}, // this is what .ci/run runs first; running it here again would prove nothing
 		"go run ./cmd/worker --simulate": func(line string) {
 			r.start(line, "is ready", own...)

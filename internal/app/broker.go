@@ -12,16 +12,16 @@ import (
 	"github.com/volleypush/volley/internal/queue"
 )
 
-// broker is the connection to NATS and, where the worker brings its own, the server.
-type broker struct {
+// Broker is the connection to NATS and, where the worker brings its own, the server.
+type Broker struct {
 	*queue.Conn
 	server *natsembed.Server
 }
 
-// openBroker connects to the configured server, or starts one inside this process.
-func openBroker(ctx context.Context, c *config.Config, log func(string) zerolog.Logger) (*broker, error) {
+// StartBroker connects to the configured server, or starts one inside this process.
+func StartBroker(ctx context.Context, c *config.Config, log func(string) zerolog.Logger) (*Broker, error) {
 	options := queue.Options{URL: c.NATS.URL.Reveal(), Creds: c.NATS.Creds, Name: "volley " + c.Worker, Heartbeat: c.Heartbeat, Logger: log("volley.queue")}
-	b := &broker{}
+	b := &Broker{}
 	if c.NATS.Embedded() {
 		server, err := natsembed.Start(natsembed.Options{
 			Listen: c.NATS.Listen, StoreDir: c.NATS.StoreDir, SyncAlways: c.NATS.SyncAlways, MaxStore: int64(c.NATS.MaxStore), Logger: log("volley.nats"),
@@ -34,7 +34,7 @@ func openBroker(ctx context.Context, c *config.Config, log func(string) zerolog.
 	}
 	conn, err := queue.Connect(ctx, options)
 	if err != nil {
-		b.close()
+		b.Stop()
 		return nil, marked{err, ErrBroker}
 	}
 	b.Conn = conn
@@ -43,7 +43,7 @@ func openBroker(ctx context.Context, c *config.Config, log func(string) zerolog.
 		topology.StoreLimit = b.server.StoreLimit()
 	}
 	if err := conn.EnsureTopology(ctx, topology); err != nil {
-		b.close()
+		b.Stop()
 		err = fmt.Errorf("preparing the streams: %w", err)
 		if errors.Is(err, queue.ErrUnavailable) || errors.Is(err, queue.ErrTopology) {
 			err = marked{err, ErrBroker}
@@ -53,16 +53,16 @@ func openBroker(ctx context.Context, c *config.Config, log func(string) zerolog.
 	return b, nil
 }
 
-// url is where other programs reach the broker; "" for a server inside this process that does not listen.
-func (b *broker) url() string {
+// Address is where other programs reach the broker; "" for a server inside this process that does not listen.
+func (b *Broker) Address() string {
 	if b.server != nil {
 		return b.server.ClientURL()
 	}
 	return b.Conn.URL()
 }
 
-// close ends the connection first: its last acknowledgements still reach the server.
-func (b *broker) close() {
+// Stop ends the connection first: its last acknowledgements still reach the server.
+func (b *Broker) Stop() {
 	if b.Conn != nil {
 		b.Conn.Close()
 	}

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/goccy/go-yaml"
+
 	"github.com/volleypush/volley/internal/config"
 	"github.com/volleypush/volley/sender/apns/apnstest"
 	"github.com/volleypush/volley/sender/gcm/gcmtest"
@@ -170,6 +172,29 @@ func (s *Simulators) Close() error {
 		errs = append(errs, s.google.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// WriteConfig writes the credentials into dir, and beside them volley.yaml, a worker configuration that uses them.
+func (s *Simulators) WriteConfig(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("making the folder for the simulated credentials: %w", err)
+	}
+	absolute, err := filepath.Abs(dir)
+	if err != nil {
+		return fmt.Errorf("naming the folder for the simulated credentials: %w", err)
+	}
+	apps, err := s.Credentials(absolute)
+	if err != nil {
+		return err
+	}
+	text, err := yaml.Marshal(map[string]any{"apps": apps})
+	if err != nil {
+		return fmt.Errorf("writing the worker's configuration: %w", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "volley.yaml"), text, 0o600); err != nil {
+		return fmt.Errorf("writing the worker's configuration: %w", err)
+	}
+	return nil
 }
 
 // certificate makes an APNs client certificate with its key, in PEM.

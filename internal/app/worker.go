@@ -31,7 +31,7 @@ type Options struct {
 // Worker is a running worker.
 type Worker struct {
 	options  Options
-	broker   *broker
+	broker   *Broker
 	registry *provider.Registry
 	// running ends when the worker is asked to stop: pulls end with it.
 	running context.Context //nolint:containedctx // it is the worker's lifetime, read by the health endpoint
@@ -54,11 +54,11 @@ func Start(ctx context.Context, o Options) (*Worker, error) {
 		return nil, err
 	}
 	w.registry = registry
-	if w.broker, err = openBroker(ctx, o.Config, o.Log); err != nil {
+	if w.broker, err = StartBroker(ctx, o.Config, o.Log); err != nil {
 		return nil, errors.Join(err, registry.Close())
 	}
 	if err := w.begin(ctx); err != nil {
-		w.broker.close()
+		w.broker.Stop()
 		return nil, errors.Join(err, registry.Close())
 	}
 	return w, nil
@@ -124,7 +124,7 @@ func (w *Worker) begin(ctx context.Context) error {
 func (w *Worker) Done() <-chan struct{} { return w.done }
 
 // NATS is the URL under which publishers reach the worker's broker; "" if it does not listen.
-func (w *Worker) NATS() string { return w.broker.url() }
+func (w *Worker) NATS() string { return w.broker.Address() }
 
 // HTTP is the host:port of the health endpoint; "" if it has none.
 func (w *Worker) HTTP() string {
@@ -159,7 +159,7 @@ func (w *Worker) Stop(ctx context.Context) error {
 		w.http.close()
 	}
 	err := errors.Join(left, w.registry.Close())
-	w.broker.close()
+	w.broker.Stop()
 	if w.err != nil && !errors.Is(w.err, context.Canceled) {
 		err = errors.Join(err, w.err)
 	}

@@ -49,7 +49,8 @@ func TestAuditFindsEveryDiscrepancy(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			published, seen, ledger := books()
 			test.change(seen["apns.default.j"], &ledger)
-			a := check(published, seen, ledger)
+			var a audit
+			a.check(published, seen, ledger)
 			all := strings.Join(a.faults, "\n")
 			if test.want == "" && all != "" || !strings.Contains(all, test.want) {
 				t.Errorf("faults %q, want %q", all, test.want)
@@ -62,7 +63,8 @@ func TestDeadJobMustDieForItsReason(t *testing.T) {
 	p := publication{platform: jobs.APNS, app: "default", id: "j", shown: "j", dead: "invalid"}
 	for reason, faults := range map[string]int{"invalid": 0, "payload": 1} {
 		e := &results.Event{Kind: results.KindDead, Dead: &results.Dead{Reason: reason}}
-		a := check([]publication{p}, map[string]*outcome{"apns.default.j": {events: []*results.Event{e}, done: true}}, nil)
+		var a audit
+		a.check([]publication{p}, map[string]*outcome{"apns.default.j": {events: []*results.Event{e}, done: true}}, nil)
 		if len(a.faults) != faults || a.dead != 1 {
 			t.Errorf("%s: %v", reason, a.faults)
 		}
@@ -105,5 +107,27 @@ func TestCampaign(t *testing.T) {
 	}
 	if broken < 5 {
 		t.Errorf("%d broken jobs", broken)
+	}
+}
+
+// Under fire a doubled recipient is allowed as often as a kill can explain it, and a lost one never.
+func TestAuditUnderFire(t *testing.T) {
+	for name, test := range map[string]struct {
+		allowed int
+		lost    bool
+		faults  int
+	}{"explained": {1, false, 0}, "too many": {0, false, 1}, "lost": {5, true, 1}} {
+		t.Run(name, func(t *testing.T) {
+			published, seen, ledger := books()
+			ledger = append(ledger, ledger[2])
+			if test.lost {
+				ledger = ledger[1:]
+			}
+			a := audit{allowed: func() int { return test.allowed }}
+			a.check(published, seen, ledger)
+			if len(a.faults) != test.faults || a.doubled != 1 {
+				t.Errorf("%d doubled, faults %v", a.doubled, a.faults)
+			}
+		})
 	}
 }

@@ -161,6 +161,14 @@ func script() simulator.Script {
 	}}
 }
 
+// slowed makes every answer take its time.
+func slowed(s simulator.Script) simulator.Script {
+	for i := range s.Rules {
+		s.Rules[i].Answer.Latency = simulator.Duration(400 * time.Millisecond)
+	}
+	return s
+}
+
 // outcome is what the events say about one job so far.
 type outcome struct {
 	events []*results.Event

@@ -28,6 +28,8 @@ type Options struct {
 	Out io.Writer
 	// Log returns the logger of a component; nil for silence.
 	Log func(component string) zerolog.Logger
+	// Chaos sends the campaign through worker processes that are killed again and again (kill -9).
+	Chaos bool
 	// Keep leaves everything running after the campaign, until the context ends.
 	Keep bool
 }
@@ -52,27 +54,37 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, simulators.Close()) }()
+	if o.Chaos {
+		return underFire(ctx, o, dir, simulators, published)
+	}
 	worker, err := start(ctx, o, dir, simulators)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, worker.Stop(context.WithoutCancel(ctx))) }()
-
-	began := time.Now()
-	seen, err := play(ctx, worker.Queue(), published, newProgress(o.Out, published))
-	if err != nil {
+	if err := proof(ctx, o, worker.Queue(), simulators, published, &audit{}); err != nil {
 		return err
 	}
-	took := time.Since(began)
-	a := check(published, seen, simulators.Ledger.All())
-	if err := a.letters(ctx, worker.Queue()); err != nil {
-		return err
-	}
-	a.print(o.Out, took)
 	if o.Keep {
 		explore(o.Out, worker, simulators)
 		<-ctx.Done()
 	}
+	return nil
+}
+
+// proof plays the campaign, audits it and prints the result.
+func proof(ctx context.Context, o Options, q *queue.Conn, simulators *app.Simulators, published []publication, a *audit) error {
+	began := time.Now()
+	seen, err := play(ctx, q, published, newProgress(o.Out, published))
+	if err != nil {
+		return err
+	}
+	took := time.Since(began)
+	a.check(published, seen, simulators.Ledger.All())
+	if err := a.letters(ctx, q); err != nil {
+		return err
+	}
+	a.print(o.Out, took)
 	if len(a.faults) > 0 {
 		return ErrBooks
 	}

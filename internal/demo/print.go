@@ -76,8 +76,14 @@ func (a *audit) print(out io.Writer, took time.Duration) {
 	row("dead letters", a.dead)
 	_, _ = fmt.Fprintf(table, "time\t%s\t\n", took.Round(10*time.Millisecond))
 	row("notifications per second", int(float64(a.recipients)/took.Seconds()))
+	if a.kills != nil {
+		row("workers killed with -9", a.kills())
+	}
 	_ = table.Flush()
 	_, _ = fmt.Fprintf(out, "\nProviders' ledger against events, token by token: %d lost, %d sent twice.\n", a.lost, a.doubled)
+	if a.allowed != nil {
+		_, _ = fmt.Fprintf(out, "Sent twice: what was in flight when a worker was killed, at most %d here.\n", a.allowed())
+	}
 	for _, f := range a.faults {
 		_, _ = fmt.Fprintln(out, "  ✗", f)
 	}

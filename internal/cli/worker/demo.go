@@ -8,6 +8,7 @@ import (
 )
 
 type demoCommand struct {
+	Chaos    bool   `help:"Send through worker processes that are killed again and again with kill -9; takes less than a minute."`
 	Keep     bool   `help:"Keep everything running afterwards, to be explored."`
 	LogLevel string `name:"log-level" default:"error" placeholder:"LEVEL" help:"What the worker inside may log."`
 }
@@ -20,5 +21,5 @@ func (d *demoCommand) Run(s *session) error {
 	if err != nil {
 		return exit(cli.ExitUsage, err)
 	}
-	return exit(cli.ExitFailure, demo.Run(s.ctx, demo.Options{Out: s.Out, Log: logs.Component, Keep: d.Keep}))
+	return exit(cli.ExitFailure, demo.Run(s.ctx, demo.Options{Out: s.Out, Log: logs.Component, Keep: d.Keep, Chaos: d.Chaos}))
 }

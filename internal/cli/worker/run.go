@@ -5,11 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
-
-	"github.com/goccy/go-yaml"
 
 	"github.com/volleypush/volley/internal/app"
 	"github.com/volleypush/volley/internal/cli"
@@ -208,35 +205,12 @@ func (r *simulateCommand) Run(s *session) error {
 		}
 	}
 	if r.KeysOut != "" {
-		if err := writeKeys(simulators, r.KeysOut); err != nil {
+		if err := simulators.WriteConfig(r.KeysOut); err != nil {
 			return exit(cli.ExitFailure, err)
 		}
 	}
 	_, _ = fmt.Fprintf(s.Err, "simulated APNs at %s, Google at %s, control at http://%s (ready; end with Ctrl-C)\n",
 		simulators.APNs(), simulators.Google(), simulators.Control())
 	<-s.ctx.Done()
-	return nil
-}
-
-// writeKeys writes the credentials and volley.yaml.
-func writeKeys(simulators *app.Simulators, dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("making the folder for the simulated credentials: %w", err)
-	}
-	absolute, err := filepath.Abs(dir)
-	if err != nil {
-		return fmt.Errorf("naming the folder for the simulated credentials: %w", err)
-	}
-	apps, err := simulators.Credentials(absolute)
-	if err != nil {
-		return err
-	}
-	text, err := yaml.Marshal(map[string]any{"apps": apps})
-	if err != nil {
-		return fmt.Errorf("writing the worker's configuration: %w", err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "volley.yaml"), text, 0o600); err != nil {
-		return fmt.Errorf("writing the worker's configuration: %w", err)
-	}
 	return nil
 }
