@@ -22,9 +22,12 @@ func (o observer) Committed(e *results.Event) {
 	if e.Retry != nil {
 		line.Int("retry", len(e.Retry.Indexes)).Time("retry_at", e.Retry.At)
 	}
+	sent, failed, expired, uncertain := e.Sent, len(e.Failures), len(e.ExpiredTokens), len(e.Uncertain)
+	if e.Kind == results.KindJobDone {
+		sent, failed, expired, uncertain = e.Totals.Sent, e.Totals.Failures, e.Totals.ExpiredTokens, e.Totals.Uncertain
+	}
 	line.Str("event", e.ID).Str("kind", string(e.Kind)).Str("app", e.App).Str("job", e.Job).Int("recipients", e.Recipients).
-		Int("sent", e.Sent).Int("failed", len(e.Failures)).Int("expired", len(e.ExpiredTokens)).
-		Int("uncertain", len(e.Uncertain)).Bool("done", e.Done).Msg("event committed")
+		Int("sent", sent).Int("failed", failed).Int("expired", expired).Int("uncertain", uncertain).Bool("done", e.Done).Msg("event committed")
 }
 
 // Trouble implements pipeline.Observer.
