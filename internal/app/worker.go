@@ -42,7 +42,7 @@ type Worker struct {
 	http    *healthServer
 }
 
-// Start starts a worker: broker, streams, credentials, pulls, in this order. An error leaves nothing running.
+// Start starts a worker: credentials, broker, streams, pulls, in this order. An error leaves nothing running.
 func Start(ctx context.Context, o Options) (*Worker, error) {
 	if o.Log == nil {
 		o.Log = func(string) zerolog.Logger { return zerolog.Nop() }

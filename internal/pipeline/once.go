@@ -57,7 +57,7 @@ func (c *Core) disclaim(key string) {
 // lost gives up on a segment that somebody else claimed and did not report on. That one may still be at it, so its event is
 // waited for as long as a delivery can be its own; then every recipient that was due is uncertain.
 func (c *Core) lost(ctx context.Context, h held) error {
-	if err := c.Wait(ctx, c.AckWait); err != nil {
+	if err := c.Wait(c.Draining, c.AckWait); err != nil {
 		return errNotBegun
 	}
 	event, err := c.Events.Find(ctx, eventKey(h.seg).Subject())
