@@ -21,7 +21,7 @@ type row struct {
 // wired is what app puts together, and so is at hand for everything above it.
 var wired = []string{
 	"jobs", "results", "sender/**", "internal/config", "internal/queue", "internal/natsembed", "internal/provider", "internal/pipeline",
-	"internal/obs", "internal/dash", "internal/version",
+	"internal/obs", "internal/dash", "internal/version", "internal/natsurl",
 }
 
 // arrows has one row per package; the first that fits a folder counts.
@@ -38,10 +38,11 @@ var arrows = []row{
 	{"sender", []string{"jobs", "results"}, "the words of the senders depend on the contracts only"},
 	{"internal/arch", nil, "it looks at everything and needs nothing"},
 	{"internal/version", nil, "everybody may need it"},
-	{"internal/config", nil, "settings are plain data"},
+	{"internal/natsurl", nil, "whoever shows an address shows it through it"},
+	{"internal/config", []string{"internal/natsurl"}, "settings are plain data"},
 	{"internal/obs", []string{"internal/config", "internal/version"}, "logs are built from settings"},
 	{"internal/pipeline", []string{"jobs", "results", "sender"}, "the core decides and does no I/O; adapters implement its ports"},
-	{"internal/queue", []string{"jobs", "results", "internal/pipeline"}, "an adapter knows the contracts and the ports"},
+	{"internal/queue", []string{"jobs", "results", "internal/pipeline", "internal/natsurl"}, "an adapter knows the contracts and the ports"},
 	{"internal/natsembed", []string{"internal/pipeline"}, "an adapter knows the contracts and the ports"},
 	{"internal/provider", []string{"jobs", "results", "sender", "sender/apns", "sender/gcm", "internal/pipeline"}, "an adapter translates between jobs and senders; app gives it its settings"},
 	{"internal/dash", []string{"jobs", "results", "internal/pipeline", "internal/version"}, "the web page shows what it is given"},

@@ -1,12 +1,11 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"net/url"
-	"strings"
+
+	"github.com/volleypush/volley/internal/natsurl"
 )
 
 // redacted is what every way of printing a secret shows.
@@ -81,13 +80,7 @@ func (u URL) IsZero() bool { return u.secret.IsZero() }
 func (u URL) Equal(o URL) bool { return u.secret.Equal(o.secret) }
 
 // String implements fmt.Stringer without users and passwords.
-func (u URL) String() string {
-	servers := strings.Split(u.Reveal(), ",")
-	for i, server := range servers {
-		servers[i] = withoutUser(strings.TrimSpace(server))
-	}
-	return strings.Join(servers, ",")
-}
+func (u URL) String() string { return natsurl.Readable(u.Reveal()) }
 
 // Format implements fmt.Formatter, so that no verb shows a password.
 func (u URL) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, u.String()) }
@@ -102,48 +95,4 @@ func (u URL) LogValue() slog.Value { return slog.StringValue(u.String()) }
 func (u *URL) UnmarshalText(text []byte) error {
 	*u = NewURL(string(text))
 	return nil
-}
-
-// withoutUser keeps of one server's address what is certainly no secret: scheme, host and port.
-func withoutUser(server string) string {
-	if server == "" {
-		return ""
-	}
-	parsed, err := parseServer(server)
-	if err != nil {
-		return redacted
-	}
-	host := parsed.Host
-	if parsed.User != nil {
-		host = redacted + "@" + host
-	}
-	if !strings.Contains(server, "://") {
-		return host
-	}
-	return parsed.Scheme + "://" + host
-}
-
-// parseServer reads one server's address; without a scheme it is nats://.
-func parseServer(text string) (*url.URL, error) {
-	if !strings.Contains(text, "://") {
-		text = "nats://" + text
-	}
-	server, err := url.Parse(text)
-	if err != nil || server.Hostname() == "" {
-		return nil, errors.New("not an address like nats://host:4222") // err shows the address
-	}
-	return server, nil
-}
-
-// servers takes the address apart. The error does not show it.
-func (u URL) servers() ([]*url.URL, error) {
-	var out []*url.URL
-	for i, text := range strings.Split(u.Reveal(), ",") {
-		server, err := parseServer(strings.TrimSpace(text))
-		if err != nil {
-			return nil, fmt.Errorf("its server %d is %w", i+1, err)
-		}
-		out = append(out, server)
-	}
-	return out, nil
 }

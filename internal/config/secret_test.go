@@ -62,21 +62,9 @@ func TestSecretsShowNowhere(t *testing.T) {
 
 func TestURLShowsNoUser(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                                      "",
-		"nats://host:4222":                      "nats://host:4222",
-		"host:4222":                             "host:4222",
-		"host":                                  "host",
-		"tls://u:p@host:4222":                   "tls://[redacted]@host:4222",
-		"token@host":                            "[redacted]@host",
-		"nats://u:p@a:1, nats://b:2":            "nats://[redacted]@a:1,nats://b:2",
-		"nats://u:p@ss@host":                    "nats://[redacted]@host",
-		"nats://u:pass,word@host":               "[redacted],[redacted]@host",
-		"nats://host:4222/path?token=x#y":       "nats://host:4222",
-		"nats://us%er:p@host":                   "[redacted]",
-		"wss://u:p@[::1]:443":                   "wss://[redacted]@[::1]:443",
-		"nats://":                               "[redacted]",
-		"not an address":                        "[redacted]",
-		"nats://user:" + planted + "@host:port": "[redacted]",
+		"":                                  "",
+		"nats://u:" + planted + "@a:1, b:2": "nats://[redacted]@a:1,b:2",
+		planted + "@host?token=" + planted:  "[redacted]@host",
 	} {
 		if got := NewURL(text).String(); got != want {
 			t.Errorf("%q is shown as %q, want %q", text, got, want)

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/volleypush/volley/internal/natsurl"
 )
 
 // Limits of settings, both ends included.
@@ -29,13 +31,15 @@ const (
 var (
 	workerPattern    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
 	appPattern       = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,31}$`)
-	componentPattern = regexp.MustCompile(`^volley(\.[a-z0-9_]+)*$`)
+	componentPattern = regexp.MustCompile(`^[a-z0-9_]+(\.[a-z0-9_]+)*$`)
 )
 
 // The closed sets of the log section.
 var (
 	logLevels  = []string{"trace", "debug", "info", "warn", "error"}
 	logFormats = []string{"auto", "console", "json"}
+	// components are the parts of the worker that log. Each but the first also stands for whatever is below it.
+	components = []string{"volley", "volley.app", "volley.nats", "volley.queue", "volley.pipeline", "volley.provider", "volley.apns", "volley.gcm"}
 )
 
 // Fault is one thing wrong with the configuration.
@@ -172,15 +176,8 @@ func (v *checker) nats(c *Config) {
 		return
 	}
 	v.file("nats.creds", n.Creds)
-	servers, err := n.URL.servers()
-	if err != nil {
+	if err := natsurl.Check(n.URL.Reveal()); err != nil {
 		v.fault("nats.url", "can't be used: %v", err)
-		return
-	}
-	for i, server := range servers {
-		if !slices.Contains([]string{"nats", "tls", "ws", "wss"}, server.Scheme) {
-			v.fault("nats.url", "can't be used: its server %d has the scheme %q instead of nats, tls, ws or wss", i+1, server.Scheme)
-		}
 	}
 }
 
@@ -188,11 +185,21 @@ func (v *checker) log(l *Log) {
 	v.oneOf("log.level", l.Level, logLevels...)
 	v.oneOf("log.format", l.Format, logFormats...)
 	for _, name := range sortedKeys(l.Levels) {
-		if !componentPattern.MatchString(name) {
-			v.fault("log.levels."+name, "names no component; components are volley, volley.apns, volley.gcm and the like")
+		if !isComponent(name) {
+			v.fault("log.levels."+name, "names no component; known are %s and what is below them", strings.Join(components, ", "))
 		}
 		v.oneOf("log.levels."+name, l.Levels[name], logLevels...)
 	}
+}
+
+// isComponent says whether something may log under that name. A misspelt one would change nothing, silently.
+func isComponent(name string) bool {
+	if !componentPattern.MatchString(name) {
+		return false
+	}
+	return name == components[0] || slices.ContainsFunc(components[1:], func(known string) bool {
+		return name == known || strings.HasPrefix(name, known+".")
+	})
 }
 
 func (v *checker) checkApp(name string, app *App) {

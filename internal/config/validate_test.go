@@ -62,8 +62,13 @@ func TestValid(t *testing.T) {
 		"smallest store":     func(c *Config) { c.NATS.MaxStore = 64 << 20 },
 		"longest worker":     func(c *Config) { c.Worker = strings.Repeat("w", 64) },
 		"levels":             func(c *Config) { c.Log.Levels = map[string]string{"volley": "trace", "volley.apns.conn": "error"} },
-		"longest app name":   func(c *Config) { c.Apps[strings.Repeat("a", 32)] = c.Apps["key"] },
-		"only one platform":  func(c *Config) { c.Apps["key"].GCM = nil },
+		"every component": func(c *Config) {
+			for _, name := range []string{"app", "nats", "queue", "pipeline", "provider", "apns", "gcm"} {
+				c.Log.Levels["volley."+name], c.Log.Levels["volley."+name+".a_1"] = "info", "debug"
+			}
+		},
+		"longest app name":  func(c *Config) { c.Apps[strings.Repeat("a", 32)] = c.Apps["key"] },
+		"only one platform": func(c *Config) { c.Apps["key"].GCM = nil },
 		"app limits, lower end": func(c *Config) {
 			a := c.Apps["key"].APNS
 			c.Apps["key"].MaxAttempts = 1
@@ -133,7 +138,13 @@ func TestInvalid(t *testing.T) {
 		"level":              {func(c *Config) { c.Log.Level = "loud" }, `log.level is "loud", but must be one of trace, debug`},
 		"format":             {func(c *Config) { c.Log.Format = "xml" }, `log.format is "xml", but must be one of auto, console, json`},
 		"component":          {func(c *Config) { c.Log.Levels = map[string]string{"apns": "info"} }, "log.levels.apns names no component"},
-		"component's level":  {func(c *Config) { c.Log.Levels = map[string]string{"volley": ""} }, `log.levels.volley is ""`},
+		"component, misspelt": {
+			func(c *Config) { c.Log.Levels = map[string]string{"volley.apn": "info"} },
+			"log.levels.volley.apn names no component; known are volley, volley.app, volley.nats, volley.queue, volley.pipeline, volley.provider, volley.apns, volley.gcm and what is below them",
+		},
+		"component, longer":   {func(c *Config) { c.Log.Levels = map[string]string{"volley.apnsx": "info"} }, "log.levels.volley.apnsx names no component"},
+		"component, capitals": {func(c *Config) { c.Log.Levels = map[string]string{"volley.apns.X": "info"} }, "log.levels.volley.apns.X names no component"},
+		"component's level":   {func(c *Config) { c.Log.Levels = map[string]string{"volley": ""} }, `log.levels.volley is ""`},
 
 		"app name":         {func(c *Config) { c.Apps["Shop"] = c.Apps["key"] }, "apps.Shop is not the name of an app"},
 		"app name, long":   {func(c *Config) { c.Apps[strings.Repeat("a", 33)] = c.Apps["key"] }, "is not the name of an app"},

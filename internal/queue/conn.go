@@ -1,11 +1,11 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
-	"strings"
+	"io/fs"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rs/zerolog"
 
+	"github.com/volleypush/volley/internal/natsurl"
 	"github.com/volleypush/volley/internal/pipeline"
 )
 
@@ -25,6 +26,10 @@ var (
 	_ pipeline.Dead   = (*Conn)(nil)
 	_ pipeline.Clock  = (*Conn)(nil)
 )
+
+// ErrCredentials says that the credentials file can't be used: it is not there, is no file, or has no credentials in it. No server
+// was asked.
+var ErrCredentials = errors.New("the NATS credentials can't be used")
 
 const (
 	// connectTimeout is how long one attempt to connect may take.
@@ -42,7 +47,7 @@ const (
 type Options struct {
 	// URL is one or several (comma-separated) "nats://HOST:PORT".
 	URL string
-	// Creds is a credentials file; "" for none.
+	// Creds is a credentials file; "" for none. It is ignored with InProcess.
 	Creds string
 	// Name is how the broker's lists show this client; "" means "volley".
 	Name string
@@ -82,8 +87,8 @@ type Conn struct {
 	running sync.WaitGroup
 }
 
-// Connect connects. A broker that can't be reached is ErrUnavailable, with the URL and what to do; later losses of the
-// connection are logged and mended.
+// Connect connects. A broker that can't be reached is ErrUnavailable, a credentials file that can't be used is ErrCredentials, both
+// with what to do; later losses of the connection are logged and mended.
 func Connect(ctx context.Context, o Options) (*Conn, error) {
 	c := &Conn{log: o.Logger, now: o.Now, url: readableURL(o), kicks: make(map[int]func()), done: make(chan struct{})}
 	if c.now == nil {
@@ -94,6 +99,9 @@ func Connect(ctx context.Context, o Options) (*Conn, error) {
 	}
 	if o.URL == "" && o.InProcess == nil {
 		return nil, errors.New("no NATS server to connect to: set --nats-url nats://HOST:PORT")
+	}
+	if err := o.check(); err != nil {
+		return nil, err
 	}
 	options := c.natsOptions(ctx, o)
 	c.link.up()
@@ -132,11 +140,12 @@ func (c *Conn) natsOptions(ctx context.Context, o Options) []nats.Option {
 		nats.ReconnectBufSize(-1),
 		nats.DisconnectErrHandler(c.disconnected), nats.ReconnectHandler(c.reconnected), nats.ErrorHandler(c.asyncError),
 	}
-	if o.Creds != "" {
-		options = append(options, nats.UserCredentials(o.Creds))
-	}
-	if o.InProcess != nil {
+	switch {
+	case o.InProcess != nil:
+		// NATS_CREDS may be set for other programs.
 		options = append(options, nats.InProcessServer(o.InProcess))
+	case o.Creds != "":
+		options = append(options, nats.UserCredentials(o.Creds))
 	}
 	return options
 }
@@ -221,16 +230,35 @@ func readableURL(o Options) string {
 	if o.InProcess != nil {
 		return "the embedded NATS server"
 	}
-	all := strings.Split(o.URL, ",")
-	for i, one := range all {
-		parsed, err := url.Parse(strings.TrimSpace(one))
-		switch {
-		case err != nil:
-			return "the NATS URL given"
-		case parsed.User != nil:
-			parsed.User = url.User("redacted")
-		}
-		all[i] = parsed.String()
+	return natsurl.Readable(o.URL)
+}
+
+// check finds what needs no server to be seen. The library's own words for an address that it can't read show its password.
+func (o *Options) check() error {
+	if o.InProcess != nil {
+		return nil
 	}
-	return strings.Join(all, ",")
+	if err := natsurl.Check(o.URL); err != nil {
+		return fmt.Errorf("the address of the NATS server can't be used: %w: correct --nats-url or NATS_URL", err)
+	}
+	if o.Creds == "" {
+		return nil
+	}
+	var library nats.Options
+	err := nats.UserCredentials(o.Creds)(&library)
+	if err == nil {
+		_, err = library.UserJWT()
+	}
+	if err == nil {
+		if _, err = library.SignatureCB(nil); err != nil {
+			err = cmp.Or(errors.Unwrap(err), err) // it names the file once more
+		}
+	}
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
+		err = path.Err
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %s: %w: give the file that \"nsc generate creds\" writes", ErrCredentials, o.Creds, err)
+	}
+	return nil
 }

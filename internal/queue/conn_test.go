@@ -3,6 +3,7 @@ package queue
 import (
 	"errors"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -18,7 +19,10 @@ func TestConnectFaults(t *testing.T) {
 	}
 	addr := closed.Addr().String()
 	closed.Close()
-	for _, url := range []string{"nats://me:secret@" + addr, "nats://" + addr + ",nats://me:secret@" + addr} {
+	for _, url := range []string{
+		"nats://me:secret@" + addr, "nats://" + addr + ",nats://me:secret@" + addr, "me:secret@" + addr, "secret@" + addr,
+		"nats://" + addr + "?password=secret", addr + "/secret#secret", "me:secret@" + addr + ", nats://" + addr,
+	} {
 		_, err = Connect(t.Context(), Options{URL: url})
 		if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), addr) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("nobody listens: %v", err)
@@ -27,10 +31,63 @@ func TestConnectFaults(t *testing.T) {
 	if _, err := Connect(t.Context(), Options{}); err == nil || !strings.Contains(err.Error(), "--nats-url") {
 		t.Errorf("no URL: %v", err)
 	}
-	missing := filepath.Join(t.TempDir(), "none.creds")
-	if _, err := Connect(t.Context(), Options{URL: "nats://" + addr, Creds: missing}); err == nil {
-		t.Error("credentials that are not there")
+	// The library's own words for an address that it can't read show all of it.
+	for _, url := range []string{"nats://me:secret@host:port", "me:secret", "nats://me:se cret@" + addr, "http://me:secret@" + addr} {
+		if _, err := Connect(t.Context(), Options{URL: url}); err == nil || !strings.Contains(err.Error(), "--nats-url") || strings.Contains(err.Error(), "cret") {
+			t.Errorf("no address: %v", err)
+		}
 	}
+}
+
+// TestURLForPeople: the address is in logs, in the banner and in errors.
+func TestURLForPeople(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, natsembed.Options{Listen: "127.0.0.1:0"})
+	addr := strings.TrimPrefix(s.ClientURL(), "nats://")
+	for url, want := range map[string]string{
+		"me:secret@" + addr:                             "[redacted]@" + addr,
+		"nats://" + addr + "?password=secret":           "nats://" + addr,
+		"nats://secret@" + addr + ",me:secret@" + addr:  "nats://[redacted]@" + addr + ",[redacted]@" + addr,
+		"nats://" + addr + ", nats://me:secret@" + addr: "nats://" + addr + ",nats://[redacted]@" + addr,
+	} {
+		if got := connectWith(t, Options{URL: url}).URL(); got != want {
+			t.Errorf("shown as %q, want %q", got, want)
+		}
+	}
+	if got := connect(t, s).URL(); got != "the embedded NATS server" {
+		t.Errorf("embedded: %q", got)
+	}
+}
+
+// TestCredentialsFile: what can't be used as credentials is told before a server is asked, by the name of the file.
+func TestCredentialsFile(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, natsembed.Options{Listen: "127.0.0.1:0"})
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	for _, file := range []string{
+		filepath.Join(dir, "none.creds"), dir, write("empty.creds", ""), write("garbage.creds", "secret garbage\n"), write("half.creds", "-----BEGIN NATS USER JWT-----\nsecret\n"),
+		write("seed.creds", "-----BEGIN NATS USER JWT-----\nx\n------END NATS USER JWT------\n\n-----BEGIN USER NKEY SEED-----\nSUsecret\n------END USER NKEY SEED------\n"),
+	} {
+		// Nobody listens at the second address: the file is at fault all the same.
+		for _, url := range []string{s.ClientURL(), "nats://127.0.0.1:1"} {
+			_, err := Connect(t.Context(), Options{URL: url, Creds: file})
+			if !errors.Is(err, ErrCredentials) || errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), file) || strings.Contains(err.Error(), "secret") {
+				t.Errorf("%s: %v", filepath.Base(file), err)
+			}
+		}
+	}
+	// NATS_CREDS may be there for other programs: the server inside needs none.
+	connectWith(t, Options{InProcess: s, Creds: filepath.Join(dir, "none.creds")})
+	const seed = "SUAMYM7MPQ5ZK2FDUHS5MSRIVFWIEI6V2PS4HXJ3DABMFVA2I3LW2DEHMU" // of this test only
+	good := write("good.creds", "-----BEGIN NATS USER JWT-----\nx.y.z\n------END NATS USER JWT------\n\n-----BEGIN USER NKEY SEED-----\n"+seed+"\n------END USER NKEY SEED------\n")
+	connectWith(t, Options{URL: s.ClientURL(), Creds: good})
 }
 
 // TestSyncAlways is the one test with the worker's own setting: every write on the disk before it is acknowledged.
