@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -19,14 +20,24 @@ type reader struct {
 	name    string
 	source  snippet
 	anchors map[string]ast.Node
-	faults  []string
+	faults  []located
 }
+
+// located is a fault with its place, "FILE:LINE:COLUMN: problem", and the lines around that.
+type located struct{ text, lines string }
 
 // maxAliases bounds how many aliases and merges may lead from one to the next.
 const maxAliases = 16
 
+// maxSnippets is how many faults are shown with the lines around them; the others have their place only.
+const maxSnippets = 3
+
+// byteOrderMark is how some editors begin a file of UTF-8.
+const byteOrderMark = "\ufeff"
+
 // readFile lays the YAML text over the tree. name is the file's, for errors and relative paths.
 func readFile(tree *Config, name string, text []byte) error {
+	text = bytes.TrimPrefix(text, []byte(byteOrderMark))
 	r := reader{name: name, source: newSnippet(string(text)), anchors: make(map[string]ast.Node)}
 	parsed, err := parser.ParseBytes(text, 0)
 	if err != nil {
@@ -51,7 +62,13 @@ func (r *reader) err() error {
 	if len(r.faults) == 0 {
 		return nil
 	}
-	return errors.New(strings.Join(r.faults, "\n"))
+	lines := make([]string, len(r.faults))
+	for i, fault := range r.faults {
+		if lines[i] = fault.text; i < maxSnippets {
+			lines[i] += "\n" + fault.lines
+		}
+	}
+	return errors.New(strings.Join(lines, "\n"))
 }
 
 // fault notes what is wrong at a node, with the lines around it.
@@ -64,7 +81,7 @@ func (r *reader) fault(node ast.Node, format string, args ...any) {
 }
 
 func (r *reader) faultAt(line, column int, problem string) {
-	r.faults = append(r.faults, fmt.Sprintf("%s:%d:%d: %s\n%s", r.name, line, column, problem, r.source.around(line, column)))
+	r.faults = append(r.faults, located{fmt.Sprintf("%s:%d:%d: %s", r.name, line, column, problem), r.source.around(line, column)})
 }
 
 // syntax notes an error of the parser.

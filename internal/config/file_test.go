@@ -3,6 +3,8 @@ package config
 import (
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func loadError(t *testing.T, text string) string {
@@ -39,6 +41,7 @@ func TestFileFaults(t *testing.T) {
 		"an app twice over":          {"apps: {a: &a {gcm: {project: x}}, b: *a}\n", []string{`unknown key "project"`}},
 		"a tab":                      {"nats:\n\turl: x\n", []string{"volley.yaml:2:1: it is not YAML"}},
 		"an open quote":              {"http: 'x\n", []string{"it is not YAML"}},
+		"a mark before a fault":      {"\ufeffhtpp: a:1\n", []string{`volley.yaml:1:1: unknown key "htpp"`, ">    1 | htpp: …"}},
 		"a second document":          {"http: a:1\n---\nhttp: b:2\n", []string{"a second document begins here"}},
 		"no such anchor":             {"apps: {a: *x}\n", []string{"volley.yaml", "anchor"}},
 		"an anchor that is itself":   {"apps: {a: &x *x}\n", []string{"volley.yaml"}},
@@ -56,6 +59,37 @@ func TestFileFaults(t *testing.T) {
 	}
 }
 
+// Every unknown key is told of. A long list shows the lines of the first three only, so that it fits a screen.
+func TestManyUnknownKeys(t *testing.T) {
+	text := "a1: 1\nnats:\n  a2: 1\nlog: {a3: 1}\n"
+	got := loadError(t, text)
+	for _, want := range []string{"volley.yaml:1:1: ", "volley.yaml:3:3: ", "volley.yaml:4:7: "} {
+		if !strings.Contains(got, want) {
+			t.Errorf("three: %s\nhas no %q", got, want)
+		}
+	}
+	if n := strings.Count(got, ">    "); n != 3 {
+		t.Errorf("three: %d of them are shown:\n%s", n, got)
+	}
+	got = loadError(t, text+"max_segment: 1\napps: {x: {a5: 1, gmc: {}}}\nack_wait: 30\n")
+	if n := strings.Count(got, ">    "); n != 3 || !strings.Contains(got, ">    4 |") {
+		t.Errorf("seven: %d of them are shown:\n%s", n, got)
+	}
+	_, rest, _ := strings.Cut(got, "     5 | max_segment: …\n\n")
+	var lines []string
+	for line := range strings.SplitSeq(rest, "\n") {
+		_, line, _ = strings.Cut(line, "volley.yaml:")
+		lines = append(lines, line)
+	}
+	want := []string{
+		`5:1: unknown key "max_segment"; did you mean "max_segments"?`, `6:12: unknown key "a5"; known here: apns, gcm, max_attempts, message_ids`,
+		`6:19: unknown key "gmc"; did you mean "gcm"?`, `7:11: "30" is not a duration; write a number with its unit: 500ms, 30s, 5m or 24h`,
+	}
+	if diff := cmp.Diff(want, lines); diff != "" {
+		t.Errorf("(-want +got)\n%s\n%s", diff, got)
+	}
+}
+
 func TestFileForms(t *testing.T) {
 	for name, text := range map[string]string{
 		"plain":     "apps:\n  a:\n    apns:\n      key_id: 12345E6789\n      team_id: 0123456789\n    max_attempts: 3\n",
@@ -67,6 +101,7 @@ func TestFileForms(t *testing.T) {
 		"tagged":    "apps: {a: {apns: {key_id: !!str 12345E6789, team_id: !!str 0123456789}, max_attempts: 3}}\n",
 		"CRLF":      "apps:\r\n  a:\r\n    apns:\r\n      key_id: 12345E6789\r\n      team_id: 0123456789\r\n    max_attempts: 3\r\n",
 		"blocks":    "apps:\n  a:\n    apns:\n      key_id: >-\n        12345E6789\n      team_id: |-\n        0123456789\n    max_attempts: 3\n",
+		"a mark":    "\ufeffapps: {a: {apns: {key_id: 12345E6789, team_id: 0123456789}, max_attempts: 3}}\n",
 		"a heading": "%YAML 1.2\n---\napps: {a: {apns: {key_id: 12345E6789, team_id: 0123456789}, max_attempts: 3}}\n",
 	} {
 		c, err := Load(write(t, text), noEnv)
