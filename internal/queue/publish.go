@@ -35,6 +35,52 @@ func (c *Conn) PublishJob(ctx context.Context, platform jobs.Platform, lane jobs
 	return Receipt{Sequence: ack.Sequence, Duplicate: ack.Duplicate}, nil
 }
 
+// errUnsent says that a message did not leave this process. The library speaks of a full buffer, which is the one that we don't let
+// it have.
+var errUnsent = fmt.Errorf("%w, nothing was sent", nats.ErrDisconnected)
+
+// Kept says which job the broker kept where it answered with Receipt.Duplicate: the fingerprint of that one's bytes. It is looked
+// for in the queue, among the segments and in the events of the id; "" says that no trace of it is left.
+func (c *Conn) Kept(ctx context.Context, platform jobs.Platform, app, id string, r Receipt) (fingerprint string, err error) {
+	// In the order in which a job moves: it is in the next place before it leaves the one before.
+	first, err := c.jobAt(ctx, r.Sequence)
+	if err == nil {
+		return jobs.Fingerprint(first.Data), nil
+	}
+	if errors.Is(err, errAbsent) {
+		first, err = c.lastOn(ctx, jobs.StreamWork, "push.*."+string(platform)+"."+app+".*."+id+".*.*")
+	}
+	if err == nil {
+		header, err := nats.DecodeHeadersMsg(first.Headers)
+		if err != nil {
+			return "", fmt.Errorf("a segment of job %s has headers that can't be read: %w", id, err)
+		}
+		return header.Get(jobs.HeaderFingerprint), nil
+	}
+	if !errors.Is(err, errAbsent) {
+		return "", err
+	}
+	event, err := c.Find(ctx, jobs.SubjectResults+"."+string(platform)+"."+app+"."+id+".*.*")
+	if event == nil || err != nil {
+		return "", err
+	}
+	return event.Fingerprint, nil
+}
+
+// jobAt asks the leader for the job with that sequence; errAbsent if it left the queue.
+func (c *Conn) jobAt(ctx context.Context, sequence uint64) (*stored, error) {
+	var reply *nats.Msg
+	err := c.call(ctx, func(ctx context.Context) (err error) {
+		reply, err = c.nc.RequestWithContext(ctx, apiGet+jobs.StreamJobs, fmt.Appendf(nil, `{"seq":%d}`, sequence))
+		return err
+	})
+	what := fmt.Sprintf("job %d", sequence)
+	if err != nil {
+		return nil, explain("reading "+what+" from "+jobs.StreamJobs, err)
+	}
+	return parseStored(jobs.StreamJobs, what, reply)
+}
+
 // explainJob is the sentence for a job that was not, or perhaps not, stored.
 func (c *Conn) explainJob(msg *nats.Msg, err error) error {
 	err = explain("publishing on "+msg.Subject, err)
@@ -48,6 +94,8 @@ func (c *Conn) explainJob(msg *nats.Msg, err error) error {
 	case errors.Is(err, nats.ErrNoResponders), errors.Is(err, jetstream.ErrNoStreamResponse):
 		return fmt.Errorf("no stream at %s takes %s: start a worker on this server once, it creates the streams; in a cluster, wait for a leader and publish again: %w",
 			c.url, msg.Subject, err)
+	case errors.Is(err, errUnsent):
+		return fmt.Errorf("there is no connection to %s, so the job was not sent: publish it again with the same id when the server is back: %w", c.url, err)
 	case errors.Is(err, ErrUnavailable):
 		return fmt.Errorf("%s did not acknowledge the job, which may be stored or not: publish it again with the same id: %w", c.url, err)
 	default:
@@ -61,5 +109,8 @@ func (c *Conn) publish(ctx context.Context, msg *nats.Msg) (ack *jetstream.PubAc
 		ack, err = c.js.PublishMsg(ctx, msg)
 		return err
 	})
+	if errors.Is(err, nats.ErrReconnectBufExceeded) {
+		return nil, errUnsent
+	}
 	return ack, err
 }

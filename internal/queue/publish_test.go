@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -36,6 +37,67 @@ func TestPublishJob(t *testing.T) {
 	_, err = c.PublishJob(t.Context(), jobs.APNS, jobs.LaneHigh, "default", "promo", nil)
 	if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "with the same id") {
 		t.Errorf("without a broker: %v", err)
+	}
+	// What is certain is said, and not in the library's words for the buffer that it may not use.
+	if !strings.Contains(err.Error(), "the job was not sent") || strings.Contains(err.Error(), "buffer") || strings.Contains(err.Error(), "may be stored") {
+		t.Errorf("without a broker: %v", err)
+	}
+	if _, err := c.Commit(t.Context(), eventOf(segment(t, "promo", 1), "w")); !errors.Is(err, ErrUnavailable) || strings.Contains(err.Error(), "buffer") {
+		t.Errorf("an event without a broker: %v", err)
+	}
+}
+
+// TestKept: whose job the broker kept is told wherever that one is by now.
+func TestKept(t *testing.T) {
+	t.Parallel()
+	s, c := broker(t)
+	publish := func(id, body string) Receipt {
+		t.Helper()
+		r, err := c.PublishJob(t.Context(), jobs.APNS, jobs.LaneNormal, "default", id, []byte(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	kept := func(what, id string, r Receipt, want string) {
+		t.Helper()
+		if got, err := c.Kept(t.Context(), jobs.APNS, "default", id, r); err != nil || got != want {
+			t.Errorf("%s: %q, %v, want %q", what, got, err, want)
+		}
+	}
+	seg := segment(t, "j", 3)
+	first := publish("j", "the first")
+	publish("other", "another job")
+	again := publish("j", "the second")
+	if !again.Duplicate || again.Sequence != first.Sequence {
+		t.Fatalf("%+v", again)
+	}
+	kept("still in the queue", "j", again, jobs.Fingerprint([]byte("the first")))
+
+	stream, err := c.js.Stream(t.Context(), jobs.StreamJobs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.DeleteMsg(t.Context(), first.Sequence); err != nil {
+		t.Fatal(err)
+	}
+	kept("nowhere", "j", again, "")
+
+	if stored, err := c.Put(t.Context(), seg, c.Now().Add(time.Hour), 0); err != nil || !stored {
+		t.Fatal(stored, err)
+	}
+	kept("scheduled", "j", again, seg.Fingerprint)
+	kept("never heard of", "other", Receipt{Sequence: 99}, "")
+
+	sent := segment(t, "sent", 2)
+	commit(t, c, eventOf(sent, "w"))
+	kept("sent", "sent", Receipt{Sequence: 99}, sent.Fingerprint)
+	if got, err := c.Kept(t.Context(), jobs.GCM, "default", "sent", Receipt{Sequence: 99}); err != nil || got != "" {
+		t.Errorf("the other platform's: %q, %v", got, err)
+	}
+	loseBroker(t, s, c)
+	if got, err := c.Kept(t.Context(), jobs.APNS, "default", "sent", again); err == nil || got != "" {
+		t.Errorf("without a broker: %q, %v", got, err)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/volleypush/volley/jobs"
@@ -27,7 +28,8 @@ type Query struct {
 }
 
 // Results calls fn with every stored event that the query chooses, in the order they were stored, each once. An error of fn ends it
-// and is returned. The end of the context is no error when following. Events of a newer version are left out and logged.
+// and is returned, as are ErrUnavailable and, for a server without JetStream, ErrTopology. The end of the context is no error when
+// following. Events of a newer version are left out and logged.
 func (c *Conn) Results(ctx context.Context, q Query, fn func(*results.Event) error) error {
 	err := c.replay(ctx, replay{
 		Stream: jobs.StreamResults, Since: q.Since, Follow: q.Follow,
@@ -65,10 +67,12 @@ func (c *Conn) replay(ctx context.Context, r replay, fn func(jetstream.Msg, *jet
 		config.DeliverPolicy, config.OptStartTime = jetstream.DeliverByStartTimePolicy, &r.Since
 	}
 	consumer, err := c.js.OrderedConsumer(ctx, r.Stream, config)
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
+	switch {
+	case errors.Is(err, jetstream.ErrStreamNotFound):
 		return c.noStream(r.Stream)
-	}
-	if err != nil {
+	case errors.Is(err, nats.ErrNoResponders), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
+		return c.explainJetStream(err)
+	case err != nil:
 		return explain("reading "+r.Stream, err)
 	}
 	if info := consumer.CachedInfo(); !r.Follow && info != nil && info.NumPending == 0 {

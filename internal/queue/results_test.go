@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats-server/v2/server"
 
 	"github.com/volleypush/volley/internal/natsembed"
 	"github.com/volleypush/volley/internal/pipeline"
@@ -110,6 +112,29 @@ func TestResultsWithoutStream(t *testing.T) {
 	}
 	if err := c.DeadLetters(t.Context(), DeadFilter{}, nil); !errors.Is(err, ErrUnavailable) {
 		t.Error(err)
+	}
+}
+
+// TestReadingWithoutJetStream: the server is there, only what we need of it is not.
+func TestReadingWithoutJetStream(t *testing.T) {
+	t.Parallel()
+	bare, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bare.Start()
+	t.Cleanup(func() { bare.Shutdown(); bare.WaitForShutdown() })
+	if !bare.ReadyForConnections(patience) {
+		t.Fatal("the server does not start")
+	}
+	c := connectWith(t, Options{URL: bare.ClientURL()})
+	for what, err := range map[string]error{
+		"events":       c.Results(t.Context(), Query{}, nil),
+		"dead letters": c.DeadLetters(t.Context(), DeadFilter{}, nil),
+	} {
+		if !errors.Is(err, ErrTopology) || !strings.Contains(err.Error(), bare.ClientURL()+" has JetStream switched off") || !strings.Contains(err.Error(), "start it with --jetstream") {
+			t.Errorf("%s: %v", what, err)
+		}
 	}
 }
 
