@@ -94,15 +94,17 @@ func (d *decoder) whole(name string, v value, low, high int64) (int64, bool) {
 		d.add(name, "must be a whole number, written without a fraction or exponent")
 		return 0, false
 	}
-	if err != nil || n < low || n > high {
-		if high == math.MaxInt64 {
-			d.add(name, "must be %d or more", low)
-		} else {
-			d.add(name, "must be from %d to %d", low, high)
-		}
-		return 0, false
+	switch {
+	case err == nil && n >= low && n <= high:
+		return n, true
+	case high != math.MaxInt64:
+		d.add(name, "must be from %d to %d", low, high)
+	case v.raw[0] == '-':
+		d.add(name, "must be %d or more", low)
+	default:
+		d.add(name, "is too large, must be at most %d", high)
 	}
-	return n, true
+	return 0, false
 }
 
 // number reads a number that fits a float64.

@@ -174,7 +174,10 @@ func refusedJobs() []refused {
 	blind = true
 	add(`{"relevance_score":1e999`+rest, `relevance_score: is too large a number`)
 	add(`{"badge":1.0`+rest, `badge: must be a whole number, written without a fraction or exponent`)
-	add(`{"badge":9223372036854775808`+rest, `badge: must be 0 or more`)
+	add(`{"badge":9223372036854775808`+rest, `badge: is too large, must be at most 9223372036854775807`)
+	add(`{"badge":99999999999999999999`+rest, `badge: is too large, must be at most 9223372036854775807`)
+	add(`{"badge":-99999999999999999999`+rest, `badge: must be 0 or more`)
+	add(`{"batch_size":99999999999999999999`+rest, `batch_size: must be from 1 to 1000`)
 	add(`{"collapse_id":"`+repeat("é", 32)+`x"`+rest, `collapse_id: must be 1 to 64 bytes long, is 65`)
 	add(`{"message":{"title":"t"},"title":"t"`+rest, `title: sets the key "title", which the message sets too`)
 	add(`{"message":{"loc-args":[]},"loc_args":[]`+rest, `loc_args: sets the key "loc-args", which the message sets too`)
