@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
-	"os"
-	"strings"
 
 	"github.com/nats-io/nats.go"
 	"github.com/rs/zerolog"
 
 	"github.com/volleypush/volley/internal/cli"
+	"github.com/volleypush/volley/internal/natsurl"
 	"github.com/volleypush/volley/internal/queue"
 )
 
@@ -23,41 +21,25 @@ type connectionFlags struct {
 
 // connect opens the connection, or says in one sentence what to do.
 func (s *session) connect(ctx context.Context) (*queue.Conn, error) {
-	if s.connection.Creds != "" {
-		file, err := os.Open(s.connection.Creds)
-		if err != nil {
-			return nil, cli.Exitf(cli.ExitConfig, "--creds: %w", plainPathError(err))
-		}
-		_ = file.Close()
+	if s.connection.NATSURL == "" {
+		return nil, cli.Exitf(cli.ExitUsage, "--nats-url is empty; give an address like nats://127.0.0.1:4222, or leave it out")
+	}
+	if err := natsurl.Check(s.connection.NATSURL); err != nil {
+		return nil, cli.Exitf(cli.ExitUsage, "--nats-url or NATS_URL can't be used: %w", err)
 	}
 	conn, err := queue.Connect(ctx, queue.Options{
 		URL: s.connection.NATSURL, Creds: s.connection.Creds, Name: "enqueue", Logger: zerolog.Nop(),
 	})
-	server := readable(s.connection.NATSURL)
+	server := natsurl.Readable(s.connection.NATSURL)
 	switch {
 	case err == nil:
 		return conn, nil
+	case errors.Is(err, queue.ErrCredentials):
+		return nil, cli.Exitf(cli.ExitConfig, "--creds or NATS_CREDS: %w", err)
 	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAuthRevoked):
 		return nil, cli.Exitf(cli.ExitUnavailable, "the NATS server at %s refuses these credentials (%w); check --creds, NATS_CREDS or the user in the URL", server, err)
 	case errors.Is(err, queue.ErrUnavailable):
 		return nil, cli.Exitf(cli.ExitUnavailable, "no NATS server answers at %s; start a worker there, which brings its own, or say where the server is with --nats-url or NATS_URL", server)
 	}
 	return nil, fmt.Errorf("connecting to %s: %w", server, err)
-}
-
-// readable is a list of server URLs without passwords.
-func readable(urls string) string {
-	var shown []string
-	for one := range strings.SplitSeq(urls, ",") {
-		parsed, err := url.Parse(strings.TrimSpace(one))
-		switch {
-		case err != nil:
-			one = "the address given"
-		case parsed.User != nil:
-			parsed.User = url.User("redacted")
-			one = parsed.String()
-		}
-		shown = append(shown, one)
-	}
-	return strings.Join(shown, ",")
 }

@@ -28,6 +28,10 @@ type planned struct {
 	Recipients  int
 	Bytes       int
 	Fingerprint string
+	// Several says that it is sent in several segments, by the measure of a server that is configured as usual.
+	Several bool
+	// Doubtful says that the broker took it for a repeat of a job that is not known.
+	Doubtful bool
 }
 
 func (p planned) publishID() string {
@@ -132,7 +136,7 @@ func (d *draft) plan(ids *spool) ([]planned, error) {
 		}
 		plan = append(plan, planned{
 			ID: id, App: job.App, Recipients: job.Recipients(), Bytes: len(body),
-			Fingerprint: jobs.Fingerprint(body),
+			Fingerprint: jobs.Fingerprint(body), Several: !jobs.FitsOne(job, defaultMaxPayload),
 		})
 		return nil
 	})

@@ -68,6 +68,24 @@ func TestDraftSplitsByBytes(t *testing.T) {
 	}
 }
 
+// TestRepeatsInEitherCase: device tokens are hexadecimal, registration IDs are not.
+func TestRepeatsInEitherCase(t *testing.T) {
+	t.Parallel()
+	for platform, want := range map[jobs.Platform][]string{
+		jobs.APNS: {"aaBB", "ccdd"},
+		jobs.GCM:  {"aaBB", "AAbb", "ccdd", "CCDD"},
+	} {
+		got, err := (&recipientFlags{To: []string{"aaBB", "AAbb"}, IDsFile: "-"}).collect(platform, strings.NewReader("ccdd\naaBB\nCCDD\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer got.ids.close()
+		if diff := cmp.Diff(want, contents(t, got.ids)); diff != "" || got.repeats != 5-len(want) {
+			t.Errorf("%s: %d repeats (-want +got)\n%s", platform, got.repeats, diff)
+		}
+	}
+}
+
 func TestDraftWithoutIDs(t *testing.T) {
 	t.Parallel()
 	d := &draft{platform: jobs.GCM, id: "n", fields: fields{json: []byte(`,"topic":"news"`)}, limit: 100}

@@ -14,6 +14,7 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/volleypush/volley/internal/cli"
 	"github.com/volleypush/volley/jobs"
 )
 
@@ -292,6 +293,37 @@ func TestFlagValuesFromFiles(t *testing.T) {
 		if strings.Contains(faults.Error(), "secret") {
 			t.Errorf("the value is quoted: %v", faults)
 		}
+	}
+}
+
+// TestArgumentsAreNotRepaired: parser and encoders replace what is not UTF-8, and something else would be sent than was typed.
+func TestArgumentsAreNotRepaired(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "message.json")
+	if err := os.WriteFile(file, []byte("{\"body\":\"caf\xe9\"}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		want string
+		args []string
+	}{
+		{"--message: is not valid UTF-8", []string{"--message=caf\xe9"}},
+		{"--message: is not valid UTF-8", []string{"--message", "caf\xe9"}},
+		{"--loc-args: is not valid UTF-8", []string{"--message=m", "--loc-args=a", "--loc-args", "caf\xe9"}},
+		{"--sound: is not valid UTF-8", []string{"--sound={\"name\":\"\xff\"}"}},
+		{"argument 5: is not valid UTF-8", []string{"--message=m", "\xff"}},
+		{"argument 4: is not valid UTF-8", []string{"--\xff=m"}},
+		{"  --message-json: is not valid UTF-8", []string{"--message-json=@" + file}},
+	} {
+		var stdout, stderr output
+		err := Run(t.Context(), append([]string{"apns", "--dry-run", "--to=aabb"}, test.args...), strings.NewReader(""), &stdout, &stderr, func(string) (string, bool) { return "", false })
+		if cli.Code(err) != cli.ExitUsage || !strings.Contains(err.Error(), test.want) || stdout.String()+stderr.String() != "" {
+			t.Errorf("%q: %v, %s", test.args, err, stdout.String())
+		}
+	}
+	var stdout, stderr output
+	if err := Run(t.Context(), []string{"apns", "--dry-run", "--to=aabb", "--message=café \ufffd"}, strings.NewReader(""), &stdout, &stderr, func(string) (string, bool) { return "", false }); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 type jobFlags struct {
 	App         *string   `job:"app" group:"Job" placeholder:"NAME" help:"App whose credentials are used (default: default)."`
 	Campaign    *string   `job:"campaign" group:"Job" placeholder:"NAME" help:"Groups jobs for status, pause and cancel."`
-	ID          *string   `name:"id" group:"Job" placeholder:"ID" help:"Id of the job: letters, digits, _ and -, at most 64. Publishing the same id and content again is harmless (default: a fresh UUID). A list that needs several jobs gets ID-1, ID-2, …"`
+	ID          *string   `name:"id" group:"Job" placeholder:"ID" help:"Id of the job: letters, digits, _ and -, at most 64. Publishing the same id and content again is harmless; other content needs a new id, because the old one stays with its job for a day, as long as results are kept (default: a fresh UUID). A list that needs several jobs gets ID-1, ID-2, …"`
 	Lane        jobs.Lane `group:"Job" enum:"high,normal,bulk" default:"normal" placeholder:"LANE" help:"Priority class: high, normal or bulk (default: ${default})."`
 	DeliverAt   *string   `job:"deliver_at" group:"Job" placeholder:"TIME" help:"Not before this time, RFC 3339: 2026-12-24T18:00:00Z (default: now)."`
 	OnUncertain *string   `job:"on_uncertain" group:"Job" enum:"resend,report" placeholder:"resend|report" help:"A recipient whose answer was lost: send again, or only report it (default: resend)."`

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -24,8 +24,9 @@ var (
 
 // follow is --wait: it reads the events of the published jobs until every recipient has its final place, then tells the
 // totals and why recipients were not reached. Events are stored, so nothing is missed by starting after publishing.
-func (s *session) follow(sh *shipment, outcome outcomeFlags, summary summaryLine) error {
+func (s *session) follow(sh *shipment, outcome outcomeFlags, summary summaryLine, lost taken) error {
 	t := newTally(sh.plan)
+	t.taken = lost
 	bar := s.startProgress("results", t.totals.Recipients)
 	t.moved = bar.set
 	ctx := s.ctx
@@ -53,24 +54,23 @@ func (s *session) follow(sh *shipment, outcome outcomeFlags, summary summaryLine
 	}
 	err := group.Wait()
 	bar.stop()
-	summary.Totals, summary.Left, summary.IDReused = &t.totals, t.left(), t.reused
+	summary.Jobs, summary.Recipients = len(sh.plan)-t.gone, t.totals.Recipients
+	summary.Totals, summary.Left, summary.Dropped, summary.IDReused = &t.totals, t.left(), t.taken.dropped, slices.Concat(t.taken.reused, t.taken.torn)
 	for _, r := range t.reasons.sorted() {
 		summary.Reasons = append(summary.Reasons, countedReason{t.reasons[r], r})
 	}
 	if outcome.JSON {
 		s.emit(summary)
-	} else {
+	} else if summary.Jobs > 0 {
 		s.sayTotals(summary)
 	}
-	return t.verdict(ctx, sh, err)
+	return errors.Join(t.verdict(ctx, sh, err), t.taken.err())
 }
 
 // verdict turns the end of the waiting into an error, nil if everybody was reached.
 func (t *tally) verdict(ctx context.Context, sh *shipment, err error) error {
 	all := counted(t.totals.Recipients, "recipient", "recipients")
 	switch {
-	case len(t.reused) > 0:
-		return cli.Exitf(cli.ExitFailure, "the id was used for another job before: %s; this one is a dead letter, publish it with another id", strings.Join(t.reused, ", "))
 	case t.done():
 		if failed := t.failed(); failed > 0 {
 			return cli.Exitf(cli.ExitFailure, "%s of %s not reached", count(failed), all)

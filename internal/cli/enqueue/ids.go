@@ -74,8 +74,10 @@ func (r *idReader) read(source io.Reader) error {
 		line, _ := records.FieldPos(0)
 		if column < 0 {
 			width = len(record)
-			found, header := findColumn(record, r.column)
+			found, repeated, header := findColumn(record, r.column)
 			switch {
+			case repeated:
+				return &fileError{fmt.Sprintf("line %d has two columns called %q; rename one of them", line, columnName(record[found]))}
 			case header:
 				column = found
 				continue
@@ -143,25 +145,23 @@ func delimiter(text *bufio.Reader) (rune, error) {
 	return ',', nil
 }
 
-// findColumn says which column holds the ids, and whether the record is a header at all.
-func findColumn(record []string, wanted string) (column int, header bool) {
-	names := make(map[string]int, len(record))
+// findColumn says which column holds the ids, whether another one has the same name, and whether the record is a header at all.
+func findColumn(record []string, wanted string) (column int, repeated, header bool) {
+	names := make(map[string][]int, len(record))
 	for i, name := range record {
 		name = columnName(name)
-		if _, repeated := names[name]; !repeated {
-			names[name] = i
-		}
+		names[name] = append(names[name], i)
 	}
+	candidates := idColumns[:]
 	if wanted != "" {
-		column, header = names[columnName(wanted)]
-		return column, header
+		candidates = []string{columnName(wanted)}
 	}
-	for _, name := range idColumns {
-		if column, header = names[name]; header {
-			return column, true
+	for _, name := range candidates {
+		if at := names[name]; len(at) > 0 {
+			return at[0], len(at) > 1, true
 		}
 	}
-	return 0, false
+	return 0, false, false
 }
 
 func columnName(name string) string {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats-server/v2/server"
 
 	"github.com/volleypush/volley/internal/cli"
 	"github.com/volleypush/volley/internal/queue"
@@ -19,7 +20,7 @@ import (
 func TestPublish(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, small)
-	arrived := b.work(t, jobs.APNS, jobs.LaneHigh, silent)
+	arrived := b.work(t, jobs.APNS, jobs.LaneHigh, allSent)
 	stdout, stderr, err := b.run(t.Context(), "", "apns", "--lane=high", "--id=promo", "--app=shop", "--message=Hi", "--badge=1", "--to=aabb", "--ids=CCDD,aabb")
 	if err != nil || stderr != "" {
 		t.Fatalf("%v, %s", err, stderr)
@@ -45,7 +46,7 @@ func TestPublish(t *testing.T) {
 	if err := json.Unmarshal([]byte(strings.SplitN(stdout, "\n", 2)[0]), &line); err != nil {
 		t.Fatal(err)
 	}
-	wantLine := publishedLine{Kind: "published", Platform: jobs.APNS, App: "shop", Job: "promo", Subject: "push.apns.high", Recipients: 2, Bytes: 74, Sequence: 1, Duplicate: true}
+	wantLine := publishedLine{Kind: "published", Platform: jobs.APNS, App: "shop", Job: "promo", Subject: "push.apns.high", Recipients: 2, Bytes: 74, Sequence: 1, Duplicate: true, SameContent: new(true)}
 	if diff := cmp.Diff(wantLine, line); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
@@ -170,6 +171,25 @@ func TestPublishWithoutStreams(t *testing.T) {
 		if cli.Code(err) != cli.ExitUnavailable || !strings.Contains(err.Error(), "start a worker on this server once") {
 			t.Errorf("%v: %v", args, err)
 		}
+	}
+}
+
+// TestResultsWithoutJetStream: the server answers, and can't do what we need.
+func TestResultsWithoutJetStream(t *testing.T) {
+	t.Parallel()
+	bare, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bare.Start()
+	t.Cleanup(func() { bare.Shutdown(); bare.WaitForShutdown() })
+	if !bare.ReadyForConnections(patience) {
+		t.Fatal("the server does not start")
+	}
+	b := &broker{url: bare.ClientURL()}
+	_, _, err = b.run(t.Context(), "", "results")
+	if cli.Code(err) != cli.ExitUnavailable || !strings.Contains(err.Error(), bare.ClientURL()+" has JetStream switched off, for this account at least: start it with --jetstream") {
+		t.Errorf("%v", err)
 	}
 }
 

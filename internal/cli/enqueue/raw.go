@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/google/uuid"
@@ -23,7 +22,8 @@ type jobCmd struct {
 
 // Help is shown below the usage line of "enqueue job --help".
 func (*jobCmd) Help() string {
-	return `The objects are published as they are, after all of them have been checked. A job without an id gets one.
+	return `The objects are published as they are, after all of them have been checked. A job without an id gets one. A line that is
+there twice is published once. A corrected job needs a new id: the old one stays with its job for a day, as long as results are kept.
 
 Examples:
 
@@ -54,8 +54,8 @@ func (c *jobCmd) Run(s *session) error {
 		return err
 	}
 	sh := &shipment{
-		conn: conn, platform: c.Platform, lane: c.Lane, plan: batch.plan,
-		again: "publishing a job with an id again is harmless, one without an id is sent again",
+		conn: conn, platform: c.Platform, lane: c.Lane, plan: batch.plan, repeatedJobs: batch.repeats,
+		again: "publishing an unchanged job with an id again is harmless, one without an id is sent again",
 	}
 	return s.ship(sh, c.outcomeFlags, batch.bodies.each)
 }
@@ -69,6 +69,9 @@ type rawJobs struct {
 	bodies *spool
 	plan   []planned
 	lines  []int
+	// named finds the jobs of plan that have an id. repeats are lines that are there again, and not in plan.
+	named   map[jobKey]int
+	repeats int
 	// problems are named up to maxBadLines, bad counts them all.
 	problems []string
 	bad      int
@@ -76,12 +79,12 @@ type rawJobs struct {
 
 // read reads and checks every job, and lists everything that is wrong with any of them.
 func (c *jobCmd) read(stdin io.Reader) (*rawJobs, error) {
-	batch := &rawJobs{platform: c.Platform, name: "standard input", bodies: newSpool()}
+	batch := &rawJobs{platform: c.Platform, name: "standard input", bodies: newSpool(), named: make(map[jobKey]int)}
 	source := stdin
 	if c.File != "-" {
-		file, err := os.Open(c.File)
+		file, err := openFile(c.File)
 		if err != nil {
-			return nil, cli.Exit(cli.ExitUsage, plainPathError(err))
+			return nil, cli.Exit(cli.ExitUsage, err)
 		}
 		defer func() { _ = file.Close() }()
 		batch.name, source = c.File, file
@@ -119,7 +122,10 @@ func (b *rawJobs) take(line int, body []byte) error {
 		}
 		return nil
 	}
-	next := planned{ID: job.ID, App: job.App, Recipients: job.Recipients(), Bytes: len(body), Fingerprint: jobs.Fingerprint(body)}
+	next := planned{
+		ID: job.ID, App: job.App, Recipients: job.Recipients(), Bytes: len(body), Fingerprint: jobs.Fingerprint(body),
+		Several: !jobs.FitsOne(job, defaultMaxPayload),
+	}
 	if next.ID == "" {
 		fresh, err := uuid.NewV7()
 		if err != nil {
@@ -127,6 +133,14 @@ func (b *rawJobs) take(line int, body []byte) error {
 		}
 		next.HeaderID = fresh.String()
 		next.ID, _ = jobs.ResolveID("", messageID(b.platform, job.App, next.HeaderID), 0, time.Time{})
+	} else if first, taken := b.named[jobKey{next.App, next.ID}]; !taken {
+		b.named[jobKey{next.App, next.ID}] = len(b.plan)
+	} else if b.plan[first].Fingerprint == next.Fingerprint {
+		b.repeats++
+		return nil
+	} else {
+		b.fault(line, fmt.Sprintf("has the id %q of line %d, but not the same content; give it an id of its own", next.ID, b.lines[first]))
+		return nil
 	}
 	b.plan = append(b.plan, next)
 	b.lines = append(b.lines, line)

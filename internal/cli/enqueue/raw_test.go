@@ -114,6 +114,25 @@ func TestRawJobs(t *testing.T) {
 	}
 }
 
+// TestRawJobsAgain: the same line twice is one job; the same id of another app, or none, is no repeat.
+func TestRawJobsAgain(t *testing.T) {
+	t.Parallel()
+	const text = `{"id":"a","ids":["aabb"],"message":"m"}
+{"id":"a","ids":["aabb"],"message":"m","app":"shop"}
+{"ids":["aabb"],"message":"m"}
+{"ids":["aabb"],"message":"m"}
+{"id":"a","ids":["aabb"],"message":"m"}
+`
+	batch, err := (&jobCmd{Platform: jobs.APNS, File: "-"}).read(strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer batch.bodies.close()
+	if diff := cmp.Diff(strings.Split(text, "\n")[:4], contents(t, batch.bodies)); diff != "" || len(batch.plan) != 4 || batch.repeats != 1 {
+		t.Errorf("%d jobs, %d repeats (-want +got)\n%s", len(batch.plan), batch.repeats, diff)
+	}
+}
+
 func TestRawJobFaults(t *testing.T) {
 	t.Parallel()
 	many := strings.Repeat("{\"ids\":[\"aa\"]}\n", 3) + strings.Repeat("{}\n", maxBadLines+2)
@@ -123,6 +142,7 @@ func TestRawJobFaults(t *testing.T) {
 	}{
 		{"nothing", "\n", []string{"standard input: there is no job in it"}},
 		{"lines", "{\"ids\":[\"aa\"],\"message\":\"m\"}\n{\"ids\":[\"aa\"],\"mesage\":\"m\",\"badge\":\"x\"}\n", []string{"standard input: line 2: mesage: ", "standard input: line 2: badge: "}},
+		{"one id, two jobs", "{\"id\":\"a\",\"ids\":[\"aa\"],\"message\":\"m\"}\n{\"id\":\"a\",\"ids\":[\"aa\"],\"message\":\"n\"}\n", []string{`standard input: line 2: has the id "a" of line 1, but not the same content; give it an id of its own`}},
 		{"one object", "{\n \"ids\": [\"aa\"],\n \"badge\": \"x\"\n}\n", []string{"standard input: badge: "}},
 		{"more than are named", many, []string{"standard input: line 4: ids: ", "standard input: line 23: ids: ", "2 more faults"}},
 		{"not text", "\xfe\xff", []string{"standard input: the text is UTF-16"}},

@@ -1,11 +1,11 @@
 package enqueue
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"unicode/utf8"
 
@@ -28,6 +28,9 @@ type recipients struct {
 // machine. The caller closes ids.
 func (f *recipientFlags) collect(platform jobs.Platform, stdin io.Reader) (*recipients, error) {
 	got := &recipients{ids: newSpool()}
+	if platform == jobs.APNS {
+		got.ids.alike = bytes.ToLower // hexadecimal: the same device in either case
+	}
 	var storage error
 	take := func(id string) error {
 		if !utf8.ValidString(id) {
@@ -68,9 +71,9 @@ func (f *recipientFlags) readFile(got *recipients, stdin io.Reader, take func(in
 	}
 	name, source := "standard input", stdin
 	if f.IDsFile != "-" {
-		file, err := os.Open(f.IDsFile)
+		file, err := openFile(f.IDsFile)
 		if err != nil {
-			got.problems = append(got.problems, "--ids-file: "+plainPathError(err).Error())
+			got.problems = append(got.problems, "--ids-file: "+err.Error())
 			return nil
 		}
 		defer func() { _ = file.Close() }()
@@ -87,6 +90,12 @@ func (f *recipientFlags) readFile(got *recipients, stdin io.Reader, take func(in
 		got.problems = append(got.problems, fmt.Sprintf("%s: %v", name, file))
 	} else if err != nil {
 		return inputProblem(name, err)
+	} else if got.ids.records == 0 && (bad == 0 || f.SkipBad) {
+		problem := name + ": there is no id in it"
+		if bad > 0 {
+			problem += fmt.Sprintf("; %s left out", counted(bad, "bad line", "bad lines"))
+		}
+		got.problems = append(got.problems, problem)
 	}
 	if f.SkipBad {
 		got.skipped = bad

@@ -63,7 +63,7 @@ func (c *resultsCmd) Run(s *session) error {
 	switch {
 	case s.ctx.Err() != nil: // Ctrl-C is how --follow ends
 		return nil
-	case errors.Is(err, queue.ErrUnavailable):
+	case errors.Is(err, queue.ErrUnavailable), errors.Is(err, queue.ErrTopology):
 		return cli.Exit(cli.ExitUnavailable, err)
 	}
 	return err
@@ -126,7 +126,11 @@ func eventLine(e *results.Event) string {
 	if e.Round > 0 {
 		fmt.Fprintf(&out, " round %d", e.Round)
 	}
-	return out.String() + ": " + segmentWords(e)
+	out.WriteString(": " + segmentWords(e))
+	if e.Detail != "" {
+		out.WriteString("; " + e.Detail)
+	}
+	return out.String()
 }
 
 func segmentWords(e *results.Event) string {

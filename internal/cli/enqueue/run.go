@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/alecthomas/kong"
 
@@ -59,6 +61,9 @@ func (p Program) Run(ctx context.Context, args []string, stdin io.Reader, stdout
 			panic(ended)
 		}
 	}()
+	if err := checkUTF8(args); err != nil {
+		return err
+	}
 	parsed, err := parser.Parse(args)
 	if err != nil {
 		return usage(parser, err)
@@ -66,6 +71,23 @@ func (p Program) Run(ctx context.Context, args []string, stdin io.Reader, stdout
 	return parsed.Run(&session{
 		ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr, env: env, preview: p.Preview, connection: root.connectionFlags,
 	})
+}
+
+// checkUTF8 refuses arguments that the parser and the encoders would repair: something else would be sent than was typed.
+func checkUTF8(args []string) error {
+	for i, arg := range args {
+		if utf8.ValidString(arg) {
+			continue
+		}
+		name := fmt.Sprintf("argument %d", i+1)
+		if flag, _, _ := strings.Cut(arg, "="); strings.HasPrefix(flag, "-") && utf8.ValidString(flag) {
+			name = flag
+		} else if i > 0 && strings.HasPrefix(args[i-1], "-") && !strings.Contains(args[i-1], "=") {
+			name = args[i-1]
+		}
+		return cli.Exitf(cli.ExitUsage, "%s: is not valid UTF-8; nothing was sent", name)
+	}
+	return nil
 }
 
 // helped is how kong leaves the parser after it has printed --help or --version.

@@ -106,11 +106,12 @@ func (s *session) show(o *order, d *draft, got *recipients, sample *jobs.Job) er
 		return cli.Exit(cli.ExitUsage, d.fields.explain(err))
 	}
 	subject := jobs.IntakeSubject(o.platform, o.job.Lane)
+	summary := summaryLine{Kind: "summary", Jobs: len(plan), Recipients: recipientsOf(plan), RepeatsRemoved: got.repeats, BadLinesSkipped: got.skipped, Preview: preview}
 	if o.outcome.JSON {
 		for _, job := range plan {
 			s.emit(publishedLine{Kind: "dry_run", Platform: o.platform, App: job.App, Job: job.ID, Subject: subject, Recipients: job.Recipients, Bytes: job.Bytes})
 		}
-		s.emit(summaryLine{Kind: "summary", Jobs: len(plan), Recipients: recipientsOf(plan), RepeatsRemoved: got.repeats, BadLinesSkipped: got.skipped, Preview: preview})
+		s.emit(summary)
 		return nil
 	}
 	s.say("%s", strings.TrimRight(preview, "\n"))
@@ -118,7 +119,7 @@ func (s *session) show(o *order, d *draft, got *recipients, sample *jobs.Job) er
 	for _, job := range plan {
 		s.say("would publish %s on %s: %s, %s bytes", job.ID, subject, counted(job.Recipients, "recipient", "recipients"), count(job.Bytes))
 	}
-	s.sayIntake(len(plan), recipientsOf(plan), got.repeats, got.skipped)
+	s.sayIntake(summary)
 	s.say("nothing was published")
 	return nil
 }

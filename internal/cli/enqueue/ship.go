@@ -19,6 +19,8 @@ type shipment struct {
 	plan     []planned
 	// repeats were removed from the recipients, skipped are bad lines that were left out.
 	repeats, skipped int
+	// repeatedJobs are jobs of the input that are there more than once.
+	repeatedJobs int
 	// again says how to go on after a fault in the middle.
 	again string
 }
@@ -34,22 +36,31 @@ type publishedLine struct {
 	Bytes      int           `json:"bytes"`
 	// Sequence is where PUSH_JOBS stored it; absent for a dry run.
 	Sequence uint64 `json:"sequence,omitempty"`
-	// Duplicate says that the broker had a job with this id already and stored nothing.
-	Duplicate bool `json:"duplicate,omitempty"`
+	// Duplicate says that the broker had a job with this id already and stored nothing. SameContent is whether that one is the
+	// same; absent if it is not known.
+	Duplicate   bool  `json:"duplicate,omitempty"`
+	SameContent *bool `json:"same_content,omitempty"`
 }
 
-// summaryLine is the last line of the output of --json. What concerns results is there with --wait only.
+// summaryLine is the last line of the output of --json. What concerns results is there with --wait only. Jobs and Recipients are
+// without those of Dropped.
 type summaryLine struct {
-	Kind            string          `json:"kind"`
-	Jobs            int             `json:"jobs"`
-	Recipients      int             `json:"recipients"`
-	RepeatsRemoved  int             `json:"repeats_removed"`
-	BadLinesSkipped int             `json:"bad_lines_skipped"`
-	Preview         string          `json:"preview,omitempty"`
-	Totals          *results.Totals `json:"totals,omitempty"`
-	Reasons         []countedReason `json:"reasons,omitempty"`
+	Kind            string `json:"kind"`
+	Jobs            int    `json:"jobs"`
+	Recipients      int    `json:"recipients"`
+	RepeatsRemoved  int    `json:"repeats_removed"`
+	BadLinesSkipped int    `json:"bad_lines_skipped"`
+	// RepeatedJobs are jobs that the input held again; they were left out.
+	RepeatedJobs int             `json:"repeated_jobs,omitempty"`
+	Preview      string          `json:"preview,omitempty"`
+	Totals       *results.Totals `json:"totals,omitempty"`
+	Reasons      []countedReason `json:"reasons,omitempty"`
 	// Left is how many recipients had no result yet when the waiting ended.
 	Left int `json:"left,omitempty"`
+	// Dropped are jobs that the broker did not take, because it had just taken another one of that id. Doubtful are those of which
+	// it is not known yet whether they are the same.
+	Dropped  []string `json:"dropped,omitempty"`
+	Doubtful []string `json:"doubtful,omitempty"`
 	// IDReused are jobs that another job had taken the id of.
 	IDReused []string `json:"id_reused,omitempty"`
 }
@@ -65,6 +76,8 @@ func (s *session) ship(sh *shipment, outcome outcomeFlags, bodies func(visit fun
 	subject := jobs.IntakeSubject(sh.platform, sh.lane)
 	bar := s.startProgress("publishing", len(sh.plan))
 	published := 0
+	var lost taken
+	var kept []planned
 	var later []publishedLine // what would run into the bar, if there is one
 	err := bodies(func(body []byte) error {
 		job := sh.plan[published]
@@ -74,9 +87,22 @@ func (s *session) ship(sh *shipment, outcome outcomeFlags, bodies func(visit fun
 		}
 		published++
 		bar.set(published)
+		var same *bool
+		if receipt.Duplicate {
+			same = sh.sameContent(s.ctx, job, receipt)
+		}
+		switch job.Doubtful = receipt.Duplicate && same == nil; {
+		case same != nil && !*same:
+			lost.dropped = append(lost.dropped, job.ID)
+		case job.Doubtful && !outcome.Wait: // else its events tell
+			lost.doubtful = append(lost.doubtful, job.ID)
+			fallthrough
+		default:
+			kept = append(kept, job)
+		}
 		line := publishedLine{
 			Kind: "published", Platform: sh.platform, App: job.App, Job: job.ID, Subject: subject,
-			Recipients: job.Recipients, Bytes: job.Bytes, Sequence: receipt.Sequence, Duplicate: receipt.Duplicate,
+			Recipients: job.Recipients, Bytes: job.Bytes, Sequence: receipt.Sequence, Duplicate: receipt.Duplicate, SameContent: same,
 		}
 		if bar != nil {
 			later = append(later, line)
@@ -92,23 +118,28 @@ func (s *session) ship(sh *shipment, outcome outcomeFlags, bodies func(visit fun
 	if err != nil {
 		return sh.broken(published, err)
 	}
-	summary := summaryLine{Kind: "summary", Jobs: published, Recipients: recipientsOf(sh.plan), RepeatsRemoved: sh.repeats, BadLinesSkipped: sh.skipped}
+	sh.plan = kept
+	summary := summaryLine{Kind: "summary", Jobs: len(kept), Recipients: recipientsOf(kept), Dropped: lost.dropped, Doubtful: lost.doubtful, RepeatsRemoved: sh.repeats, BadLinesSkipped: sh.skipped, RepeatedJobs: sh.repeatedJobs}
 	if !outcome.JSON {
-		s.sayIntake(summary.Jobs, summary.Recipients, summary.RepeatsRemoved, summary.BadLinesSkipped)
+		s.sayIntake(summary)
 	}
-	if outcome.Wait {
-		return s.follow(sh, outcome, summary)
+	if outcome.Wait && len(kept) > 0 {
+		return s.follow(sh, outcome, summary, lost)
 	}
 	if outcome.JSON {
 		s.emit(summary)
 	}
-	return nil
+	return lost.err()
 }
 
 func (s *session) sayPublished(line publishedLine, asJSON bool) {
 	switch {
 	case asJSON:
 		s.emit(line)
+	case line.Duplicate && line.SameContent == nil:
+		s.say("%s was not published: a job with its id was, within the last two minutes; whether that one has the same content is not known yet", line.Job)
+	case line.Duplicate && !*line.SameContent:
+		s.say("%s was not published: its id was taken within the last two minutes, by a job with other content", line.Job)
 	case line.Duplicate:
 		s.say("%s was published before; the broker kept the first one", line.Job)
 	default:
@@ -117,15 +148,18 @@ func (s *session) sayPublished(line publishedLine, asJSON bool) {
 }
 
 // sayIntake says what the lines about single jobs don't.
-func (s *session) sayIntake(published, recipients, repeats, skipped int) {
-	if published > 1 {
-		s.say("%s, %s", counted(published, "job", "jobs"), counted(recipients, "recipient", "recipients"))
+func (s *session) sayIntake(all summaryLine) {
+	if all.Jobs > 1 {
+		s.say("%s, %s", counted(all.Jobs, "job", "jobs"), counted(all.Recipients, "recipient", "recipients"))
 	}
-	if repeats > 0 {
-		s.say("%s removed (--keep-duplicates sends them too)", counted(repeats, "repeated id", "repeated ids"))
+	if all.RepeatedJobs > 0 {
+		s.say("%s left out: the same line is there before", counted(all.RepeatedJobs, "repeated job", "repeated jobs"))
 	}
-	if skipped > 0 {
-		s.say("%s left out", counted(skipped, "bad line", "bad lines"))
+	if all.RepeatsRemoved > 0 {
+		s.say("%s removed (--keep-duplicates sends them too)", counted(all.RepeatsRemoved, "repeated id", "repeated ids"))
+	}
+	if all.BadLinesSkipped > 0 {
+		s.say("%s left out", counted(all.BadLinesSkipped, "bad line", "bad lines"))
 	}
 }
 

@@ -30,6 +30,8 @@ type spool struct {
 	out     *bufio.Writer
 	limit   int
 	records int
+	// alike gives records that are repeats of each other the same text; nil: only equal ones are.
+	alike func(record []byte) []byte
 	// skip has a bit for each record that is passed over.
 	skip []uint64
 }
@@ -124,6 +126,9 @@ func (s *spool) dropRepeatsBy(atOnce int) (int, error) {
 	for pass := range passes {
 		seen := make(map[[16]byte]struct{}, min(s.records, atOnce))
 		err := s.eachIndexed(func(i int, record []byte) error {
+			if s.alike != nil {
+				record = s.alike(record)
+			}
 			sum := sha256.Sum256(record)
 			if int(binary.LittleEndian.Uint16(sum[16:]))%passes != pass {
 				return nil

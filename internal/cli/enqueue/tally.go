@@ -92,6 +92,9 @@ func deadWords(dead *results.Dead) string {
 	for _, fault := range dead.Faults {
 		words = append(words, fault.String())
 	}
+	if dead.Reason == "invalid" || dead.Reason == "payload" { // an id that was reused says so in its fault
+		words = append(words, "publish the corrected job with a new id")
+	}
 	return strings.Join(words, "; ")
 }
 
@@ -105,22 +108,25 @@ type tally struct {
 	pending map[jobKey]*pendingJob
 	totals  results.Totals
 	reasons counts
-	// reused are jobs whose id had been taken by another job before.
-	reused []string
+	// taken are jobs that lost their id, gone counts those of them that only now turned out to be dropped.
+	taken taken
+	gone  int
 	// settled counts recipients in a final place; moved is told when that changes.
 	settled int
 	moved   func(settled int)
 }
 
 type pendingJob struct {
-	left        int
-	fingerprint string
+	planned
+	left int
+	// begun says that an event of its own was seen.
+	begun bool
 }
 
 func newTally(plan []planned) *tally {
 	t := &tally{pending: make(map[jobKey]*pendingJob, len(plan)), reasons: counts{}, moved: func(int) {}}
 	for _, job := range plan {
-		t.pending[jobKey{job.App, job.ID}] = &pendingJob{left: job.Recipients, fingerprint: job.Fingerprint}
+		t.pending[jobKey{job.App, job.ID}] = &pendingJob{planned: job, left: job.Recipients}
 		t.totals.Recipients += job.Recipients
 	}
 	return t
@@ -138,11 +144,12 @@ func (t *tally) add(e *results.Event) (over bool) {
 	if e.Kind != results.KindSegment && e.Kind != results.KindDead {
 		return false
 	}
-	if e.Fingerprint != "" && e.Fingerprint != job.fingerprint {
-		t.reused = append(t.reused, e.Job)
+	if e.Fingerprint != "" && e.Fingerprint != job.Fingerprint {
+		t.lose(job)
 		delete(t.pending, key)
 		return true
 	}
+	job.begun = true
 	t.count(e, job)
 	t.moved(t.settled)
 	if job.left > 0 {
@@ -150,6 +157,20 @@ func (t *tally) add(e *results.Event) (over bool) {
 	}
 	delete(t.pending, key)
 	return true
+}
+
+// lose notes a job whose id an event of another job has.
+func (t *tally) lose(job *pendingJob) {
+	switch {
+	case job.Doubtful:
+		t.taken.dropped = append(t.taken.dropped, job.ID)
+		t.totals.Recipients -= job.Recipients
+		t.gone++
+	case job.begun || job.Several:
+		t.taken.torn = append(t.taken.torn, job.ID)
+	default:
+		t.taken.reused = append(t.taken.reused, job.ID)
+	}
 }
 
 func (t *tally) count(e *results.Event, job *pendingJob) {

@@ -107,8 +107,18 @@ func TestTallySeesAnIDThatIsTaken(t *testing.T) {
 	if !over || !tally.done() || tally.totals.Sent != 0 {
 		t.Errorf("over %t, done %t, %d sent", over, tally.done(), tally.totals.Sent)
 	}
-	if diff := cmp.Diff([]string{"a"}, tally.reused); diff != "" {
+	if diff := cmp.Diff([]string{"a"}, tally.taken.reused); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+// An id stays with its content: whoever is told to publish again is told that too.
+func TestRemediesAskForANewID(t *testing.T) {
+	t.Parallel()
+	for _, action := range []results.Action{results.ActionFixPayload, results.ActionRetry} {
+		if words := remedy(action); !strings.Contains(words, "with a new id") {
+			t.Errorf("%s: %s", action, words)
+		}
 	}
 }
 
@@ -149,6 +159,12 @@ func TestEventLines(t *testing.T) {
 		want  string
 	}{
 		{"small job", segment("promo-7", func(e *results.Event) { e.Recipients, e.Sent, e.Done = 3, 3, true }), "promo-7: sent 3 of 3"},
+		{
+			"with a note", segment("PUSH_JOBS-7-abc", func(e *results.Event) {
+				e.Recipients, e.Sent, e.Done, e.Detail = 3, 3, true, `its id "promo-7" belongs to another job`
+			}),
+			`PUSH_JOBS-7-abc: sent 3 of 3; its id "promo-7" belongs to another job`,
+		},
 		{"everything", segment("promo-7", func(e *results.Event) {
 			e.Recipients, e.Sent, e.Segment, e.Segments, e.Round = 1000, 993, 2, 12, 1
 			e.Failures = []results.Failure{badToken(1), badToken(2)}
@@ -164,7 +180,8 @@ func TestEventLines(t *testing.T) {
 		{"dead", segment("PUSH_JOBS-7-abc", func(e *results.Event) {
 			e.Kind, e.App = results.KindDead, "_"
 			e.Dead = &results.Dead{Reason: "invalid", Faults: []jobs.Fault{{Field: "badge", Problem: "must be a whole number"}}}
-		}), "PUSH_JOBS-7-abc dead letter: invalid; badge: must be a whole number"},
+		}), "PUSH_JOBS-7-abc dead letter: invalid; badge: must be a whole number; publish the corrected job with a new id"},
+		{"dead, for another reason", segment("promo-7", func(e *results.Event) { e.Kind, e.Dead = results.KindDead, &results.Dead{Reason: "poison"} }), "promo-7 dead letter: poison"},
 		{"published twice", segment("promo-7", func(e *results.Event) { e.Kind = results.KindDuplicateJob }), "promo-7 was published again; its first run counts"},
 	}
 	for _, test := range tests {

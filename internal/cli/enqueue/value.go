@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"unicode/utf8"
 )
 
 // maxFileValue bounds what @FILE may hold: more than the broker takes in one message by default, so that the limit that
@@ -48,9 +49,9 @@ func (a nameArg) resolve() (json.RawMessage, error) {
 }
 
 func readValue(path string) ([]byte, error) {
-	file, err := os.Open(path)
+	file, err := openFile(path)
 	if err != nil {
-		return nil, plainPathError(err)
+		return nil, err
 	}
 	defer func() { _ = file.Close() }()
 	raw, err := io.ReadAll(io.LimitReader(file, maxFileValue+1))
@@ -61,6 +62,19 @@ func readValue(path string) ([]byte, error) {
 		return nil, fmt.Errorf("%s has more than %d bytes", path, maxFileValue)
 	}
 	return raw, nil
+}
+
+// openFile opens what a flag or argument names. The error is for the user.
+func openFile(path string) (*os.File, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, plainPathError(err)
+	}
+	if info, err := file.Stat(); err == nil && info.IsDir() {
+		_ = file.Close()
+		return nil, fmt.Errorf("can't read %s: it is a folder, not a file", path)
+	}
+	return file, nil
 }
 
 // plainPathError turns "open x: no such file or directory" into a sentence that begins with the file.
@@ -81,6 +95,9 @@ func inputProblem(name string, err error) error {
 
 // checkJSON says where a JSON text goes wrong, in lines and columns, without quoting more than one character of it.
 func checkJSON(raw []byte) error {
+	if !utf8.Valid(raw) {
+		return errors.New("is not valid UTF-8")
+	}
 	var value json.RawMessage
 	err := json.Unmarshal(raw, &value)
 	if err == nil {

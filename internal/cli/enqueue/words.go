@@ -31,7 +31,8 @@ func counted(n int, one, many string) string {
 	return count(n) + " " + many
 }
 
-// remedy says in words what an action asks for; "" for none.
+// remedy says in words what an action asks for; "" for none. For as long as its results are kept, an id stays with its job: who
+// publishes again, the same or another message, needs a new one.
 func remedy(action results.Action) string {
 	switch action {
 	case results.ActionDeleteToken:
@@ -41,11 +42,11 @@ func remedy(action results.Action) string {
 	case results.ActionFixCredential:
 		return "correct the app's credentials"
 	case results.ActionFixPayload:
-		return "change the message"
+		return "change the message, and publish the job with a new id"
 	case results.ActionSlowDown:
 		return "send more slowly"
 	case results.ActionRetry:
-		return "send again later"
+		return "send again later, in a job with a new id"
 	case results.ActionNone:
 	}
 	return ""
