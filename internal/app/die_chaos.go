@@ -199,16 +199,16 @@ func (m *mortal) handle(next handler) handler {
 		m.change(func() { delete(m.held, one) })
 		if last {
 			close(m.shut)
-			go m.dieWithout(d)
+			go m.dieWithout(context.WithoutCancel(ctx), d)
 		}
 		return disposition
 	}
 }
 
 // dieWithout dies when the broker has taken the delivery off its queue.
-func (m *mortal) dieWithout(d pipeline.Delivery) {
+func (m *mortal) dieWithout(ctx context.Context, d pipeline.Delivery) {
 	for {
-		if gone, err := m.conn.Gone(context.Background(), d.Stream, d.Sequence); err == nil && gone {
+		if gone, err := m.conn.Gone(ctx, d.Stream, d.Sequence); err == nil && gone {
 			m.die()
 			return
 		}

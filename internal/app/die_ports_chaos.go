@@ -116,11 +116,14 @@ type mortalBatch struct {
 
 func (b mortalBatch) Send(ctx context.Context, recipients []int, proceed func() bool, out []sender.Outcome) {
 	s, one := b.segment, underwayOf(ctx)
-	begun := &sending{Platform: s.Job.Platform, App: s.Job.App, Job: s.JobID, Segment: s.Number, Round: s.Round}
-	for _, i := range recipients {
-		begun.Indexes = append(begun.Indexes, s.Position(i))
-	}
-	b.m.change(func() { one.Sending = begun })
+	b.m.change(func() {
+		if one.Sending == nil { // else a probe came before
+			one.Sending = &sending{Platform: s.Job.Platform, App: s.Job.App, Job: s.JobID, Segment: s.Number, Round: s.Round}
+		}
+		for _, i := range recipients {
+			one.Sending.Indexes = append(one.Sending.Indexes, s.Position(i))
+		}
+	})
 	if b.m.reached(midSend) {
 		half := (len(recipients) + 1) / 2
 		b.Batch.Send(ctx, recipients[:half], proceed, out)
