@@ -10,7 +10,7 @@ export TOOLS ?= $(CURDIR)/.cache
 RACE = ./internal/... ./sender/... $(if $(wildcard integration/*.go),./integration/...)
 
 .DEFAULT_GOAL := help
-.PHONY: help build test vet race lint fix fmt fuzz bench demo nodeclient nested lines ci clean
+.PHONY: help build test vet race lint fix fmt fuzz bench soak demo nodeclient nested lines ci clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ fuzz: ## each fuzz function for FUZZTIME (30s)
 
 bench: ## benchmarks matching BENCH (all), COUNT times (1; 10 for benchstat)
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) ./...
+
+soak: ## two million notifications through one worker: memory, descriptors and goroutines stay flat (a few minutes)
+	go test -tags soak -count=1 -timeout 30m -run '^TestSoak$$' -v ./integration
 
 demo: ## a campaign through the real system against simulators, with its books checked
 	$(GO) run ./cmd/worker demo

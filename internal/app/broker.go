@@ -35,6 +35,9 @@ func StartBroker(ctx context.Context, c *config.Config, log func(string) zerolog
 	conn, err := queue.Connect(ctx, options)
 	if err != nil {
 		b.Stop()
+		if errors.Is(err, queue.ErrCredentials) {
+			return nil, marked{err, ErrCredentials}
+		}
 		return nil, marked{err, ErrBroker}
 	}
 	b.Conn = conn
