@@ -41,35 +41,36 @@ func newBreaker() *breaker {
 	return &breaker{streak: map[string]struct{}{}, changed: make(chan struct{})}
 }
 
-// permit is what the breaker allows a segment.
-type permit uint8
+// leave is the breaker's leave to send a segment. Close it when the segment is done with.
+type leave struct {
+	*breaker
+	// probe says that the breaker is open: one recipient is tried first.
+	probe bool
+}
 
-const (
-	hold permit = iota
-	all
-	probe
-)
-
-// enter asks for leave to send. Whoever gets probe has to call judge or leave.
-func (b *breaker) enter(now time.Time) permit {
+// enter asks for leave to send; nil while the breaker is open and it is not the time, or another's turn, to probe.
+func (b *breaker) enter(now time.Time) *leave {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
 	case b.cause == nil:
-		return all
+		return &leave{breaker: b}
 	case b.probing || now.Before(b.until):
-		return hold
+		return nil
 	}
 	b.probing = true
-	return probe
+	return &leave{breaker: b, probe: true}
 }
 
-// leave gives a probe back that was not made.
-func (b *breaker) leave() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.probing = false
-	b.wake()
+// close gives a probe back that was not made.
+func (l *leave) close() {
+	if !l.probe {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.probing = false
+	l.wake()
 }
 
 // gate says how long a pull for the app should wait before it asks for more, and what ends the waiting earlier. 0 is not at all.
@@ -96,8 +97,10 @@ type verdict struct {
 	undecided map[int]bool
 }
 
-// judge learns from the outcomes of a sending.
-func (b *breaker) judge(r *round, recipients []int, probed bool, now time.Time) verdict {
+// judge learns from the outcomes of a sending. A leave to probe is an ordinary one after it.
+func (l *leave) judge(r *round, recipients []int, now time.Time) verdict {
+	b, probed := l.breaker, l.probe
+	l.probe = false
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var v verdict

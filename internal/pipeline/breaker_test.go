@@ -223,3 +223,20 @@ func TestNothingNewWhileACommitIsRefused(t *testing.T) {
 		t.Errorf("dispositions %d and %d", a, b)
 	}
 }
+
+// A job that has to wait must not be taken for the one with the same id that waits already.
+func TestParkedJobOfTheSameIDAndAnotherBodyIsRefused(t *testing.T) {
+	w := newWorld()
+	w.down("InvalidProviderToken")
+	core := w.core()
+	core.Handle(t.Context(), job(7, 1, ""))
+	core.Handle(t.Context(), job(8, 2, `,"id":"same"`))
+	core.Handle(t.Context(), job(9, 2, `,"id":"same"`))
+	if len(w.dead) != 0 {
+		t.Fatalf("the same job again is dead: %+v", w.dead)
+	}
+	core.Handle(t.Context(), job(10, 3, `,"id":"same"`))
+	if len(w.dead) != 1 || w.dead[0].Event.Dead.Reason != deadReused {
+		t.Errorf("letters %+v", w.dead)
+	}
+}

@@ -210,7 +210,7 @@ func (c *Core) whole(ctx context.Context, h held) error {
 	}
 	h.batch = batch
 	if job.DeliverAt.After(c.Clock.Now()) {
-		return c.schedule(ctx, h)
+		return c.keep(ctx, h, job.DeliverAt)
 	}
 	if !fits {
 		return c.split(ctx, h)
@@ -218,13 +218,13 @@ func (c *Core) whole(ctx context.Context, h held) error {
 	return c.segment(ctx, h)
 }
 
-// schedule puts a job on PUSH_WORK for later. If a copy of it is alive there already, ours is one too many, unless it is the
-// copy of another job with the same id.
-func (c *Core) schedule(ctx context.Context, h held) error {
+// keep puts a whole job on PUSH_WORK, for later or for when its app can send again. If a copy of it is alive there already, ours is
+// one too many, unless it is the copy of another job with the same id.
+func (c *Core) keep(ctx context.Context, h held, due time.Time) error {
 	for {
-		stored, err := c.Work.Put(ctx, h.seg, h.seg.Job.DeliverAt, h.follows)
+		stored, err := c.Work.Put(ctx, h.seg, due, h.follows)
 		if err != nil {
-			return fmt.Errorf("scheduling the job: %w", err)
+			return fmt.Errorf("putting the job aside: %w", err)
 		}
 		if stored {
 			return nil
@@ -232,7 +232,7 @@ func (c *Core) schedule(ctx context.Context, h held) error {
 		living, err := c.Work.Living(ctx, h.seg)
 		switch {
 		case err != nil:
-			return fmt.Errorf("looking at the scheduled copy of the job: %w", err)
+			return fmt.Errorf("looking at the copy of the job that waits: %w", err)
 		case living == h.seg.Fingerprint:
 			return nil
 		case living != "":

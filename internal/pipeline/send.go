@@ -15,26 +15,11 @@ func (c *Core) send(ctx context.Context, h held) error {
 	if c.Draining.Err() != nil {
 		return errNotBegun
 	}
-	breaker := c.breakers.of(h.seg.Job.Platform, h.seg.Job.App)
-	permit := breaker.enter(c.Clock.Now())
-	if permit == hold {
+	leave := c.breakers.of(h.seg.Job.Platform, h.seg.Job.App).enter(c.Clock.Now())
+	if leave == nil {
 		return c.park(ctx, h)
 	}
-	if permit == probe {
-		judged := false
-		defer func() {
-			if !judged {
-				breaker.leave()
-			}
-		}()
-		return c.sendHeld(ctx, h, breaker, func() { judged = true })
-	}
-	return c.sendHeld(ctx, h, breaker, nil)
-}
-
-// sendHeld sends a segment that its app's breaker lets through. judged is non-nil for a probe, and called once the breaker knows
-// what became of it.
-func (c *Core) sendHeld(ctx context.Context, h held, breaker *breaker, judged func()) error {
+	defer leave.close()
 	if h.seg.Job.OnUncertain == jobs.OnUncertainReport {
 		mine, err := c.claimOnce(ctx, h)
 		if err != nil {
@@ -55,10 +40,9 @@ func (c *Core) sendHeld(ctx context.Context, h held, breaker *breaker, judged fu
 	}
 	r := round{seg: h.seg, app: h.app, deadline: h.batch.Deadline(), out: make([]sender.Outcome, h.seg.Job.Recipients())}
 	ready := r.ready(c.Clock.Now())
-	if judged != nil && len(ready) > 0 {
+	if leave.probe && len(ready) > 0 {
 		h.batch.Send(ctx, ready[:1], h.held, r.out)
-		r.verdict = breaker.judge(&r, ready[:1], true, c.Clock.Now())
-		judged()
+		r.verdict = leave.judge(&r, ready[:1], c.Clock.Now())
 		c.tell(ctx, h, &r.verdict)
 		if r.verdict.open {
 			return c.probed(ctx, h, &r, ready[0])
@@ -70,7 +54,7 @@ func (c *Core) sendHeld(ctx context.Context, h held, breaker *breaker, judged fu
 		if r.interrupted(h.held) {
 			return ErrStale
 		}
-		r.verdict = breaker.judge(&r, ready, false, c.Clock.Now())
+		r.verdict = leave.judge(&r, ready, c.Clock.Now())
 	}
 	event := r.settle(c.Clock.Now(), c.Random)
 	event.Worker = c.Worker
@@ -103,6 +87,10 @@ func (c *Core) place(h held) (release func(), ok bool) {
 // park puts a delivery of an app that can't send now onto the app's own queue, as it is: neither round nor attempts change. It
 // is not pulled from there before the breaker lets a probe through.
 func (c *Core) park(ctx context.Context, h held) error {
+	if h.seg.Whole {
+		return c.keep(ctx, h, time.Time{})
+	}
+	// Refused means that a newer copy is alive: ours is one too many.
 	if _, err := c.Work.Put(ctx, h.seg, time.Time{}, h.follows); err != nil {
 		return fmt.Errorf("parking the segment: %w", err)
 	}
