@@ -105,6 +105,13 @@ func TestControlScript(t *testing.T) {
 		t.Errorf("what is shown is not what is in force (-want +got):\n%s", diff)
 	}
 
+	counted := "faults: [{kind: reset}, {kind: close}]\nphases: [{for: 1s}]"
+	if _, _, body := ask(t, server, http.MethodPost, "/script", counted); body != `{"faults":2,"phases":1,"rules":0}`+"\n" {
+		t.Errorf("faults and phases are answered with %s", body)
+	}
+	if err := scripts.Set(everything()); err != nil {
+		t.Fatal(err)
+	}
 	status, _, body := ask(t, server, http.MethodPost, "/script", "rules:\n  - tokn: a\n")
 	if status != http.StatusBadRequest || !strings.Contains(body, "line 2") || !strings.Contains(body, "tokn") {
 		t.Errorf("a bad script answers %d %s", status, body)
@@ -117,6 +124,87 @@ func TestControlScript(t *testing.T) {
 	}
 }
 
+func TestControlFaults(t *testing.T) {
+	server, _, scripts := testControl(t)
+	s := &scene{t: t, authority: testAuthority(t), scripts: scripts}
+	s.script("faults: [{kind: goaway, after: 1000}]\nphases: [{for: 1h, platform: gcm, answer: {status: 503}}]")
+	s.Endpoint = testEndpoint(t, EndpointOptions{Name: "test", Platform: APNS, Authority: s.authority, Scripts: scripts, Connect: accepting})
+	report := func(method, body string) FaultReport {
+		t.Helper()
+		status, contentType, text := ask(t, server, method, "/faults", body)
+		if status != http.StatusOK || contentType != "application/json" {
+			t.Fatalf("%s answers %d %s %s", method, status, contentType, text)
+		}
+		var out FaultReport
+		if err := json.Unmarshal([]byte(text), &out); err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	names := func(r FaultReport) (names []string) {
+		for _, f := range r.Faults {
+			name := f.Name + " " + f.Platform
+			if f.Active {
+				name += " active"
+			}
+			names = append(names, name)
+		}
+		return names
+	}
+	p := s.dial()
+	p.ready()
+	got := report(http.MethodGet, "")
+	if diff := cmp.Diff([]string{"fault 1  active", "phase 1 gcm active"}, names(got)); diff != "" {
+		t.Errorf("faults (-want +got):\n%s", diff)
+	}
+	want := []ServerState{{Name: "test", Platform: "apns", Addr: s.Addr(), Listening: true, Accepted: 1, Open: 1}}
+	if diff := cmp.Diff(want, got.Servers); diff != "" {
+		t.Errorf("servers (-want +got):\n%s", diff)
+	}
+
+	got = report(http.MethodPost, `{"down": "1h"}`) // it is down when the answer comes
+	if got.Servers[0].Listening || got.Faults[2].Name != "posted 1" || !got.Faults[2].Active || got.Faults[2].Strikes != 1 {
+		t.Errorf("after down: %+v", got)
+	}
+	if _, err := s.tryDial(); err == nil {
+		t.Error("connections are taken while it is down")
+	}
+	if status, _, _ := ask(t, server, http.MethodDelete, "/faults", ""); status != http.StatusNoContent || !s.State().Listening {
+		t.Errorf("DELETE answers %d and leaves %+v", status, s.State())
+	}
+
+	got = report(http.MethodPost, "platform: apns\nfor: 100ms\nanswer: {reason: Shutdown}")
+	if answer, ok := scripts.Answer(APNS, "t"); !ok || answer.Reason != "Shutdown" || got.Faults[2].Name != "posted 2" || got.Faults[2].Until == nil {
+		t.Errorf("after an answer: %+v, %+v", answer, got)
+	}
+	until(t, func() bool { _, ok := scripts.Answer(APNS, "t"); return !ok })
+	p = s.dial()
+	p.ready()
+	report(http.MethodPost, `{"fault": {"kind": "goaway", "then": "stay"}}`)
+	p.expect("away after 0: NO_ERROR")
+	if diff := cmp.Diff([]string{"fault 1  active", "phase 1 gcm active", "posted 3  active"}, names(report(http.MethodGet, ""))); diff != "" {
+		t.Errorf("the posted answer is over and still there (-want +got):\n%s", diff)
+	}
+
+	for body, want := range map[string]string{
+		"":                                    "it needs down, fault or answer",
+		`{"down": "-1s"}`:                     "for -1s is not within",
+		`{"down": "1s", "for": "1s"}`:         "down goes with platform only",
+		`{"fault": {"kind": "down"}}`:         "down needs for",
+		`{"fault": {"kind": "x"}}`:            `kind "x"`,
+		`{"faults": []}`:                      `unknown key "faults"`,
+		"fault: {kind: stall, oops: 1}":       "oops",
+		strings.Repeat(" ", maxScript+1):      "larger than",
+		`{"platform": "x", "answer": {}}`:     `platform "x"`,
+		`{"answer": {}, "fault": {"kind":1}}`: "fault",
+	} {
+		status, _, text := ask(t, server, http.MethodPost, "/faults", body)
+		if status != http.StatusBadRequest || !strings.Contains(text, want) {
+			t.Errorf("%.40q answers %d %s, want %q", body, status, text, want)
+		}
+	}
+}
+
 func TestControlRefusesTheRest(t *testing.T) {
 	server, _, _ := testControl(t)
 	tests := []struct {
@@ -125,6 +213,7 @@ func TestControlRefusesTheRest(t *testing.T) {
 	}{
 		{http.MethodPut, "/ledger", http.StatusMethodNotAllowed},
 		{http.MethodDelete, "/script", http.StatusMethodNotAllowed},
+		{http.MethodPut, "/faults", http.StatusMethodNotAllowed},
 		{http.MethodGet, "/", http.StatusNotFound},
 	}
 	for _, test := range tests {

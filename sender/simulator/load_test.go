@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -119,6 +120,58 @@ func TestParseScriptFaults(t *testing.T) {
 	}
 }
 
+// Every key of faults, phases and habits, in YAML; what is shown as JSON reads back as the same.
+func TestParseFaults(t *testing.T) {
+	script, err := ParseScript([]byte(`
+faults:
+  - {platform: apns, kind: goaway, on: request, after: 1, catch: 2, patience: 3s, times: 4, again: true, last_stream: mid, code: CANCEL, reason: R, then: stay}
+  - {kind: goaway, at: 5s, debug: D}
+  - {kind: black_hole, lose: nothing, for: 6s}
+  - {kind: max_streams, streams: 0}
+  - {kind: window, bytes: 7}
+  - {kind: garbage, garbage: http1, text: T}
+  - {kind: tls_alert, alert: unknown_ca}
+phases:
+  - {platform: gcm, for: 8s, answer: {status: 503}}
+  - {fault: {kind: stall}}
+habits: {one_stream_at_first: true, one_stream_after_error: true, silent_after_expiry: true, error_limit: 9, goaway_on_excess: true}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	none := uint32(0)
+	want := Script{
+		Faults: []Fault{
+			{
+				Platform: APNS, Kind: GoAway, On: "request", After: 1, Catch: 2, Patience: Duration(3 * time.Second), Times: 4, Again: true,
+				LastStream: "mid", Code: "CANCEL", Reason: "R", Then: "stay",
+			},
+			{Kind: GoAway, At: Duration(5 * time.Second), Debug: "D"},
+			{Kind: BlackHole, Lose: "nothing", For: Duration(6 * time.Second)},
+			{Kind: MaxStreams, Streams: &none},
+			{Kind: Window, Bytes: 7},
+			{Kind: Garbage, Garbage: "http1", Text: "T"},
+			{Kind: TLSAlert, Alert: "unknown_ca"},
+		},
+		Phases: []Phase{{Platform: GCM, For: Duration(8 * time.Second), Answer: &Answer{Status: 503}}, {Fault: &Fault{Kind: Stall}}},
+		Habits: &Habits{OneStreamAtFirst: true, OneStreamAfterError: true, SilentAfterExpiry: true, ErrorLimit: 9, GoAwayOnExcess: true},
+	}
+	if diff := cmp.Diff(want, script); diff != "" {
+		t.Errorf("script (-want +got):\n%s", diff)
+	}
+	shown, err := json.Marshal(script)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := ParseScript(shown)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, again); diff != "" {
+		t.Errorf("what is shown reads as another one (-want +got):\n%s", diff)
+	}
+}
+
 func TestLoadScript(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) string {
@@ -158,6 +211,8 @@ func FuzzParseScript(f *testing.F) {
 	f.Add([]byte(everythingYAML))
 	f.Add([]byte(everythingJSON))
 	f.Add([]byte(`{"rules":[{"token":"a"}`))
+	f.Add([]byte(`{"faults":[{"kind":"max_streams","streams":3}],"phases":[{"fault":{"kind":"down"},"for":"1s"}],"habits":{}}`))
+	f.Add([]byte("phases:\n- answer: {status: 503}\n  for: 1s\n- fault: {kind: stall}"))
 	f.Add([]byte("rules:\n- &a {token: x}\n- *a"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		script, err := ParseScript(data)

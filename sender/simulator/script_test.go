@@ -206,3 +206,23 @@ func TestSetCopiesTheRules(t *testing.T) {
 		t.Error("the script in force is the caller's slice")
 	}
 }
+
+// Before the body is here, only answers that are given so early are picked, and only those count.
+func TestEarlyAnswers(t *testing.T) {
+	scripts := NewScripts()
+	if _, ok := scripts.Early(APNS, "a"); ok {
+		t.Error("an answer without a script")
+	}
+	setScript(t, scripts,
+		Rule{Token: "a", Platform: APNS, Times: 1, Answer: Answer{Reason: "early", Early: true}},
+		Rule{Percent: 100, Times: 1, Answer: Answer{Reason: "late"}},
+	)
+	for _, want := range []bool{true, false} {
+		if answer, ok := scripts.Early(APNS, "a"); ok != want || want && answer.Reason != "early" {
+			t.Errorf("%+v %v, want %v", answer, ok, want)
+		}
+	}
+	if answer, _ := scripts.Answer(APNS, "a"); answer.Reason != "late" {
+		t.Errorf("asking early has used up %+v", answer)
+	}
+}

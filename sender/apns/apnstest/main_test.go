@@ -76,19 +76,24 @@ func (f *fixture) client(certificates ...tls.Certificate) *http.Client {
 // mint signs a provider token with a library that the server does not use.
 func (f *fixture) mint(issued time.Time, change func(*jwt.Token)) string {
 	f.t.Helper()
-	block, _ := pem.Decode(f.p8)
+	return bearer(f.t, f.key, f.p8, issued, change)
+}
+
+func bearer(t testing.TB, key Key, p8 []byte, issued time.Time, change func(*jwt.Token)) string {
+	t.Helper()
+	block, _ := pem.Decode(p8)
 	private, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
-		f.t.Fatal(err)
+		t.Fatal(err)
 	}
-	token := jwt.NewWithClaims(jwt.SigningMethodES256, jwt.MapClaims{"iss": f.key.TeamID, "iat": issued.Unix()})
-	token.Header["kid"] = f.key.KeyID
+	token := jwt.NewWithClaims(jwt.SigningMethodES256, jwt.MapClaims{"iss": key.TeamID, "iat": issued.Unix()})
+	token.Header["kid"] = key.KeyID
 	if change != nil {
 		change(token)
 	}
 	signed, err := token.SignedString(private)
 	if err != nil {
-		f.t.Fatal(err)
+		t.Fatal(err)
 	}
 	return signed
 }

@@ -11,6 +11,12 @@ import (
 
 // Take hands a request to the handler and answers it. It does nothing if the stream is over.
 func (c *Conn) Take(s *Stream) {
+	c.take(s)
+	c.signal()
+}
+
+// take is Take for the reader, which lets the answers go before it waits for more requests.
+func (c *Conn) take(s *Stream) {
 	if c.note(s) {
 		c.answer(s, c.config.Handler.Answer(&s.request))
 	}
@@ -34,11 +40,11 @@ func (c *Conn) Refuse(s *Stream, code http2.ErrCode) {
 	c.signal()
 }
 
-// note marks a request as taken; false if its stream is over.
+// note marks a request as taken; false if its stream is over, or its client has been told that it never will be.
 func (c *Conn) note(s *Stream) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.streams[s.id] != s || s.taken {
+	if c.streams[s.id] != s || s.taken || c.leftOut(s.id) {
 		return false
 	}
 	s.taken = true

@@ -80,7 +80,6 @@ type Conn struct {
 	head     head
 	maxID    uint32
 	settled  bool // the client's first SETTINGS are here
-	window   int64
 	credit   int64
 	idle     []*Stream
 
@@ -141,7 +140,7 @@ func New(conn net.Conn, config Config) *Conn {
 		config.Stats = new(Stats)
 	}
 	c := &Conn{
-		conn: conn, config: config, window: connWindow, wake: make(chan struct{}, 1),
+		conn: conn, config: config, wake: make(chan struct{}, 1),
 		streams: map[uint32]*Stream{}, forgotten: map[uint32]struct{}{}, pongs: map[[8]byte]func(){},
 		peer: peer{window: defaultWindow, conn: defaultWindow, frameSize: maxFrame},
 	}

@@ -37,7 +37,10 @@ func (c *Conn) leave(last uint32, code http2.ErrCode, debug []byte) {
 	c.leaving, c.lastSaid = true, last
 }
 
-// Drain ends the connection when everything taken has been answered.
+// leftOut says whether a GOAWAY has promised that this stream is not processed. The caller holds mu.
+func (c *Conn) leftOut(id uint32) bool { return c.leaving && id > c.lastSaid }
+
+// Drain ends the connection when everything that the last GOAWAY left in has been answered.
 func (c *Conn) Drain() {
 	c.mu.Lock()
 	c.draining = true
@@ -52,7 +55,7 @@ func (c *Conn) drain() {
 		return
 	}
 	for _, s := range c.streams {
-		if s.taken {
+		if !c.leftOut(s.id) {
 			return
 		}
 	}

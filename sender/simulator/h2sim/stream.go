@@ -93,7 +93,7 @@ func (errIgnored) Error() string { return "ignored" }
 // admit decides whether one more stream may be opened. The caller holds mu.
 func (c *Conn) admit() error {
 	h := &c.head
-	if c.ignoring || c.leaving && h.stream > c.lastSaid {
+	if c.ignoring || c.leftOut(h.stream) {
 		c.forget(h.stream, h.ends)
 		return errIgnored{}
 	}
@@ -145,15 +145,12 @@ func (c *Conn) trailers() error {
 	return c.ends(s, nil)
 }
 
-// data takes a piece of a body and credits it at once: bodies are bounded by MaxBody, not by the windows.
+// data takes a piece of a body and credits it at once: bodies are bounded by MaxBody, not by the windows. So nobody can
+// exceed the connection's window, of which half is always left, and a stream's only if that is small.
 func (c *Conn) data(f *http2.DataFrame) error {
 	size, id := int64(f.Length), f.StreamID
-	if c.window -= size; c.window < 0 {
-		return http2.ConnectionError(http2.ErrCodeFlowControl)
-	}
 	if c.credit += size; c.credit >= connWindow/2 {
 		c.update(0, c.credit)
-		c.window += c.credit
 		c.credit = 0
 	}
 	c.mu.Lock()
@@ -228,16 +225,16 @@ func (c *Conn) ends(s *Stream, last []byte) error {
 // arrived decides what becomes of a complete request.
 func (c *Conn) arrived(s *Stream) {
 	c.mu.Lock()
-	taken := s.taken
+	over := s.taken || c.leftOut(s.id)
 	c.mu.Unlock()
-	if taken {
-		return // it was answered early
+	if over {
+		return // it was answered early, or a GOAWAY came between its header and its end
 	}
 	c.config.Stats.Requests.Add(1)
 	if c.config.Arrived != nil && !c.config.Arrived(s) {
 		return
 	}
-	c.Take(s)
+	c.take(s)
 	c.recycle(s)
 }
 
