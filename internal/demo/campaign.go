@@ -164,7 +164,7 @@ func script() simulator.Script {
 // slowed makes every answer take its time.
 func slowed(s simulator.Script) simulator.Script {
 	for i := range s.Rules {
-		s.Rules[i].Answer.Latency = simulator.Duration(400 * time.Millisecond)
+		s.Rules[i].Answer.Latency = simulator.Duration(500 * time.Millisecond)
 	}
 	return s
 }

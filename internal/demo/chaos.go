@@ -21,10 +21,10 @@ import (
 // The measures of `worker demo --chaos`.
 const (
 	fireWorkers = 3
-	fireKills   = 6
+	fireKills   = 5
 	// fireEvery is the pause between two kills: longer than an ack wait, so that what one of them interrupted is under way again
 	// before the next.
-	fireEvery    = 2500 * time.Millisecond
+	fireEvery    = 3500 * time.Millisecond
 	fireAckWait  = time.Second
 	fireSegments = 4
 )

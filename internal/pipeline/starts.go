@@ -39,48 +39,64 @@ type start struct {
 	poison bool
 }
 
-// begin lets a delivery start: at once, alone, or never again.
+// begin lets a delivery start: at once, alone, or never again. The start is counted when its turn has come, right before anything is
+// done: a worker that dies while the delivery only waits was not killed by it.
 func (c *Core) begin(ctx context.Context, d Delivery) (*start, error) {
 	s := &start{core: c, weight: 1}
 	if d.Suspicious {
 		s.key = startKey(d)
-		if err := s.count(ctx); err != nil {
+	}
+	for {
+		if err := s.look(ctx); err != nil {
+			return nil, fmt.Errorf("looking at the starts of the delivery: %w", err)
+		}
+		if err := c.turn.Acquire(c.Draining, s.weight); err != nil {
+			return nil, errNotBegun
+		}
+		counted, err := s.count(ctx)
+		if err != nil {
+			c.turn.Release(s.weight)
 			return nil, fmt.Errorf("counting the starts of the delivery: %w", err)
 		}
+		if counted {
+			return s, nil
+		}
+		c.turn.Release(s.weight) // somebody else counted a start of it meanwhile: look again
 	}
-	if err := c.turn.Acquire(c.Draining, s.weight); err != nil {
-		s.takeBack()
-		return nil, errNotBegun
-	}
-	return s, nil
 }
 
-// count writes down that the delivery starts now, before it does.
-func (s *start) count(ctx context.Context) error {
-	for {
-		claim, err := s.core.Claims.Claim(ctx, s.key)
-		if err != nil {
-			return err
-		}
-		switch {
-		case claim.Alone >= maxAloneStarts:
-			s.claim, s.poison = claim, true
-			return nil
-		case claim.Starts > 0:
-			claim.Alone++
-			s.weight = everybody
-		}
-		claim.Starts++
-		written, stored, err := s.core.Claims.PutClaim(ctx, s.key, claim)
-		if err != nil {
-			return err
-		}
-		if stored {
-			s.claim = written
-			return nil
-		}
-		s.weight = 1 // somebody else counted a start of it: look again
+// look reads what is known of earlier starts, and decides how this one is to run.
+func (s *start) look(ctx context.Context) (err error) {
+	if s.key == "" {
+		return nil
 	}
+	if s.claim, err = s.core.Claims.Claim(ctx, s.key); err != nil {
+		return err
+	}
+	s.weight = 1
+	s.poison = s.claim.Alone >= maxAloneStarts
+	if s.claim.Starts > 0 && !s.poison {
+		s.weight = everybody
+	}
+	return nil
+}
+
+// count writes down that the delivery starts now, before it does. It answers false if somebody else wrote meanwhile.
+func (s *start) count(ctx context.Context) (counted bool, err error) {
+	if s.key == "" || s.poison {
+		return true, nil
+	}
+	claim := s.claim
+	claim.Starts++
+	if s.weight == everybody {
+		claim.Alone++
+	}
+	written, stored, err := s.core.Claims.PutClaim(ctx, s.key, claim)
+	if err != nil || !stored {
+		return false, err
+	}
+	s.claim = written
+	return true, nil
 }
 
 // end lets the others go on. A delivery that came to its end forgets its starts. Any other takes this one back: whatever went wrong,

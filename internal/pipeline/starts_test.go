@@ -234,3 +234,38 @@ func TestPoisonInTheMiddleOfASplit(t *testing.T) {
 		t.Errorf("%d sent, %+v", len(w.app.sent), done)
 	}
 }
+
+// A worker that dies while a suspect still waits for its turn was not killed by it.
+func TestWaitingForItsTurnIsNoStart(t *testing.T) {
+	w := newWorld()
+	suspect := job(7, 1, `,"id":"suspect"`)
+	suspect.Suspicious = true
+	w.dies(t, suspect)
+	before := w.claims[startKey(suspect)]
+	core := w.core()
+	sending, goOn := make(chan struct{}), make(chan struct{})
+	w.app.onSend = func() {
+		w.app.onSend = func() {}
+		close(sending)
+		<-goOn
+	}
+	other, waiting := make(chan Disposition), make(chan Disposition)
+	go func() { other <- core.Handle(t.Context(), job(8, 1, `,"id":"other"`)) }()
+	<-sending
+	go func() { waiting <- core.Handle(t.Context(), suspect) }()
+	for looked := false; !looked; { // until the suspect has asked for its turn
+		w.mu.Lock()
+		looked = w.steps[len(w.steps)-1] == "claim "+startKey(suspect)
+		w.mu.Unlock()
+	}
+	w.mu.Lock()
+	now := w.claims[startKey(suspect)]
+	w.mu.Unlock()
+	if now != before {
+		t.Errorf("counted while it waits: %+v, before %+v", now, before)
+	}
+	close(goOn)
+	if a, b := <-other, <-waiting; a != Ack || b != Ack {
+		t.Errorf("dispositions %d and %d", a, b)
+	}
+}
