@@ -95,7 +95,7 @@ func (c *crew) enlist() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.started++
-	worker := exec.Command(c.program, "run", "--config", c.config, "--nats-url", c.nats, "--worker", "demo-"+strconv.Itoa(c.started), //nolint:gosec // it is this program
+	worker := exec.Command(c.program, "run", "--config", c.config, "--nats-url", c.nats, "--worker", "demo-"+strconv.Itoa(c.started), //nolint:gosec,noctx // it is this program, and dismiss ends it
 		"--ack-wait", fireAckWait.String(), "--max-segments", strconv.Itoa(fireSegments), "--log-level", "error")
 	worker.Stderr = c.out
 	if err := worker.Start(); err != nil {

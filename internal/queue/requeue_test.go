@@ -282,11 +282,11 @@ func TestUncertainOnesAreSentAgainIfAPersonWantsIt(t *testing.T) {
 // Whatever a letter holds, it is requeued in good form or refused.
 func FuzzNextLife(f *testing.F) {
 	whole := `{"id":"j","message":"hi","ids":["abcd","cdef"]}`
-	print := jobs.Fingerprint([]byte(whole))
+	digest := jobs.Fingerprint([]byte(whole))
 	f.Add("push.apns", "apns.default.j.0.0", "j", "", "", "", "", whole)
-	f.Add("push.work.apns.default.normal.j.all.1", "apns.default.j.0.1", "j", "2", print, "", "", whole)
-	f.Add("push.work.apns.default.normal.j.1.1", "apns.default.j.1.1", "j", "9", print, "4,7", `[{"n":"7","attempts":2}]`, whole)
-	f.Add("push.later.gcm.a.bulk.j.0.2147483647", "gcm.a.j.0.2147483647", "PUSH_JOBS-1-a", "2", print, "0", "[]", `{"topic":"t","app":"a","message":"m"}`)
+	f.Add("push.work.apns.default.normal.j.all.1", "apns.default.j.0.1", "j", "2", digest, "", "", whole)
+	f.Add("push.work.apns.default.normal.j.1.1", "apns.default.j.1.1", "j", "9", digest, "4,7", `[{"n":"7","attempts":2}]`, whole)
+	f.Add("push.later.gcm.a.bulk.j.0.2147483647", "gcm.a.j.0.2147483647", "PUSH_JOBS-1-a", "2", digest, "0", "[]", `{"topic":"t","app":"a","message":"m"}`)
 	f.Add("", "?", "", "", "", "", "", "")
 	f.Fuzz(func(t *testing.T, subject, event, job, total, fingerprint, positions, tries, body string) {
 		h := map[string][]string{
