@@ -23,12 +23,14 @@ func TestAnswerApply(t *testing.T) {
 		{"html", Answer{Body: "\n<html>"}, h2sim.Response{Header: h2sim.Fields{{Name: "content-type", Value: "text/html; charset=UTF-8"}}}},
 		{"json", Answer{Body: "{}"}, h2sim.Response{Header: h2sim.Fields{{Name: "content-type", Value: "application/json; charset=UTF-8"}}}},
 		{
-			"own", Answer{Body: "x", Headers: map[string]string{"Content-Type": "text/plain"}},
+			"own",
+			Answer{Body: "x", Headers: map[string]string{"Content-Type": "text/plain"}},
 			h2sim.Response{Header: h2sim.Fields{{Name: "content-type", Value: "text/plain"}}},
 		},
 		{"filler", Answer{HeaderBytes: 3}, h2sim.Response{Header: h2sim.Fields{{Name: "x-filler", Value: "xxx"}}}},
 		{
-			"trailers", Answer{Trailers: map[string]string{"X-B": "2", "x-a": "1"}},
+			"trailers",
+			Answer{Trailers: map[string]string{"X-B": "2", "x-a": "1"}},
 			h2sim.Response{Trailer: h2sim.Fields{{Name: "x-a", Value: "1"}, {Name: "x-b", Value: "2"}}},
 		},
 		{"informational", Answer{Informational: []int{103}}, h2sim.Response{Informational: []int{103}}},

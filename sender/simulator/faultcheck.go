@@ -70,9 +70,18 @@ func (f *Fault) details() []string {
 		name string
 		is   bool
 	}{
-		{"last_stream", f.LastStream != ""}, {"code", f.Code != ""}, {"reason", f.Reason != ""}, {"debug", f.Debug != ""}, {"then", f.Then != ""},
-		{"lose", f.Lose != ""}, {"for", f.For != 0}, {"streams", f.Streams != nil}, {"bytes", f.Bytes != 0},
-		{"garbage", f.Garbage != ""}, {"text", f.Text != ""}, {"alert", f.Alert != ""},
+		{"last_stream", f.LastStream != ""},
+		{"code", f.Code != ""},
+		{"reason", f.Reason != ""},
+		{"debug", f.Debug != ""},
+		{"then", f.Then != ""},
+		{"lose", f.Lose != ""},
+		{"for", f.For != 0},
+		{"streams", f.Streams != nil},
+		{"bytes", f.Bytes != 0},
+		{"garbage", f.Garbage != ""},
+		{"text", f.Text != ""},
+		{"alert", f.Alert != ""},
 	} {
 		if d.is {
 			set = append(set, d.name)
@@ -218,17 +227,19 @@ func kindNames() string {
 
 // codeNames are the error codes of RFC 9113 §7, in order.
 func codeNames() []string {
-	names := make([]string, http2.ErrCodeHTTP11Required+1)
-	for i := range names {
-		names[i] = http2.ErrCode(i).String()
+	var names []string
+	for code := http2.ErrCodeNo; code <= http2.ErrCodeHTTP11Required; code++ {
+		names = append(names, code.String())
 	}
 	return names
 }
 
 // errCode is the code of a validated name; fallback for none.
 func errCode(name string, fallback http2.ErrCode) http2.ErrCode {
-	if i := slices.Index(codeNames(), name); i >= 0 {
-		return http2.ErrCode(i)
+	for code := http2.ErrCodeNo; code <= http2.ErrCodeHTTP11Required; code++ {
+		if code.String() == name {
+			return code
+		}
 	}
 	return fallback
 }

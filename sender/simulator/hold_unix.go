@@ -12,7 +12,8 @@ import (
 // holdPort binds a socket to an address that nobody listens on, so that connections are refused and no other program can
 // take the port meanwhile. listen begins to listen again; give ends the hold without.
 func holdPort(addr *net.TCPAddr) (listen func() (net.Listener, error), give func(), err error) {
-	family, to := syscall.AF_INET6, syscall.Sockaddr(nil)
+	family := syscall.AF_INET6
+	var to syscall.Sockaddr
 	if v4 := addr.IP.To4(); v4 != nil {
 		family = syscall.AF_INET
 		to = &syscall.SockaddrInet4{Port: addr.Port, Addr: [4]byte(v4)}

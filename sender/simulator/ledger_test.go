@@ -200,9 +200,14 @@ func TestWait(t *testing.T) {
 
 func TestHeaders(t *testing.T) {
 	got := Headers(h2sim.Fields{
-		{Name: "authorization", Value: "bearer secret.jwt.token"}, {Name: "authorization", Value: "basic second"},
-		{Name: "proxy-authorization", Value: "Basic c2VjcmV0"}, {Name: "cookie", Value: "a=secret"},
-		{Name: "apns-topic", Value: "com.example.app"}, {Name: "x-twice", Value: "a"}, {Name: "x-twice", Value: "b"}, {Name: "x-empty"},
+		{Name: "authorization", Value: "bearer secret.jwt.token"},
+		{Name: "authorization", Value: "basic second"},
+		{Name: "proxy-authorization", Value: "Basic c2VjcmV0"},
+		{Name: "cookie", Value: "a=secret"},
+		{Name: "apns-topic", Value: "com.example.app"},
+		{Name: "x-twice", Value: "a"},
+		{Name: "x-twice", Value: "b"},
+		{Name: "x-empty"},
 	})
 	want := map[string]string{
 		"authorization": "bearer [redacted]", "proxy-authorization": "Basic [redacted]", "cookie": "[redacted]",

@@ -99,8 +99,7 @@ func decodeJSON[T any](data []byte, into *T) error {
 		return fmt.Errorf("line %d: there is more after the script", keys.line())
 	}
 	if err := json.Unmarshal(data, into); err != nil {
-		var typed *json.UnmarshalTypeError
-		if errors.As(err, &typed) {
+		if typed, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 			return fmt.Errorf("line %d: %s cannot be a %s", lineAt(data, typed.Offset), typed.Field, typed.Value)
 		}
 		return err

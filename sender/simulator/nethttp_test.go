@@ -33,19 +33,31 @@ func (s *scene) clientConn(health time.Duration) (*http.ClientConn, error) {
 	return conn, err
 }
 
+// got is an answer that was read to its end.
+type got struct {
+	status  int
+	body    string
+	trailer http.Header
+}
+
+// readAnswer reads the answer to its end.
+func readAnswer(response *http.Response) (got, error) {
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	return got{response.StatusCode, string(body), response.Trailer}, err
+}
+
 // try sends one request and reads the answer.
-func try(ctx context.Context, conn *http.ClientConn, url string) (*http.Response, string, error) {
+func try(ctx context.Context, conn *http.ClientConn, url string) (got, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/x", strings.NewReader("{}"))
 	if err != nil {
-		return nil, "", err
+		return got{}, err
 	}
 	response, err := conn.RoundTrip(request)
 	if err != nil {
-		return nil, "", err
+		return got{}, err
 	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	return response, string(body), err
+	return readAnswer(response)
 }
 
 func TestNetHTTPMeetsFaults(t *testing.T) {
@@ -97,19 +109,19 @@ func TestNetHTTPMeetsFaults(t *testing.T) {
 			if test.name == "no streams" {
 				until(t, func() bool { return conn.Available() == 0 })
 			}
-			response, _, err := try(ctx, conn, s.URL())
+			answer, err := try(ctx, conn, s.URL())
 			switch {
 			case test.name == "goaway at first", test.name == "reset":
 				if err == nil {
 					t.Error("it was answered")
 				}
-			case test.want == "" && (err != nil || response.StatusCode != 200):
-				t.Errorf("%v, %v", response, err)
+			case test.want == "" && (err != nil || answer.status != 200):
+				t.Errorf("%v, %v", answer, err)
 			case test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)):
 				t.Errorf("it ends with %v, want %q", err, test.want)
 			}
-			if got := s.taken() != ""; got != test.taken {
-				t.Errorf("taken %v, want %v", got, test.taken)
+			if taken := s.taken() != ""; taken != test.taken {
+				t.Errorf("taken %v, want %v", taken, test.taken)
 			}
 		})
 	}
@@ -155,13 +167,13 @@ func TestNetHTTPMeetsOddAnswers(t *testing.T) {
 					ctx, cancel = context.WithTimeout(t.Context(), 50*time.Millisecond)
 				}
 				traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{Got1xxResponse: func(int, textproto.MIMEHeader) error { hints++; return nil }})
-				response, body, err := s.roundTrip(traced, h2)
+				answer, err := s.roundTrip(traced, h2)
 				cancel()
 				switch {
-				case test.want == "" && (err != nil || response.StatusCode != 200 || body != "x"):
-					t.Errorf("h2 %v: %v %q, %v", h2, response, body, err)
-				case test.want == "" && (hints != len(test.answer.Informational) || response.Trailer.Get("x-end") != test.answer.Trailer.Get("x-end")):
-					t.Errorf("h2 %v: %d hints, trailers %v", h2, hints, response.Trailer)
+				case test.want == "" && (err != nil || answer.status != 200 || answer.body != "x"):
+					t.Errorf("h2 %v: %v, %v", h2, answer, err)
+				case test.want == "" && (hints != len(test.answer.Informational) || answer.trailer.Get("x-end") != test.answer.Trailer.Get("x-end")):
+					t.Errorf("h2 %v: %d hints, trailers %v", h2, hints, answer.trailer)
 				case test.want != "" && (err == nil || h2 && !strings.Contains(err.Error(), test.want)):
 					t.Errorf("h2 %v: it ends with %v, want %q", h2, err, test.want)
 				}
@@ -171,11 +183,11 @@ func TestNetHTTPMeetsOddAnswers(t *testing.T) {
 }
 
 // roundTrip sends one request on a connection of its own.
-func (s *scene) roundTrip(ctx context.Context, h2 bool) (*http.Response, string, error) {
+func (s *scene) roundTrip(ctx context.Context, h2 bool) (got, error) {
 	if h2 {
 		conn, err := s.clientConn(0)
 		if err != nil {
-			return nil, "", err
+			return got{}, err
 		}
 		return try(ctx, conn, s.URL())
 	}
@@ -183,15 +195,13 @@ func (s *scene) roundTrip(ctx context.Context, h2 bool) (*http.Response, string,
 	client.Transport.(*http.Transport).MaxResponseHeaderBytes = 32 << 10 //nolint:forcetypeassert // made by testClient
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL()+"/x", strings.NewReader("{}"))
 	if err != nil {
-		return nil, "", err
+		return got{}, err
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return nil, "", err
+		return got{}, err
 	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	return response, string(body), err
+	return readAnswer(response)
 }
 
 func TestNetHTTPMeetsADeadServer(t *testing.T) {
@@ -225,8 +235,8 @@ func TestNetHTTPSurvivesGoAways(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if got := len(strings.Fields(s.taken())); got != 200 {
-		t.Errorf("%d were taken", got)
+	if taken := len(strings.Fields(s.taken())); taken != 200 {
+		t.Errorf("%d were taken", taken)
 	}
 	if state := s.State(); state.Accepted < 8 || state.Mistakes != 0 {
 		t.Errorf("%+v", state)

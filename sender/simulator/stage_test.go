@@ -21,7 +21,8 @@ func TestStrikesOnReady(t *testing.T) {
 	}{
 		{
 			"kind: goaway, reason: BadCertificateEnvironment, then: close",
-			[]string{`away after 0: NO_ERROR {"reason":"BadCertificateEnvironment"}`, "eof"}, "",
+			[]string{`away after 0: NO_ERROR {"reason":"BadCertificateEnvironment"}`, "eof"},
+			"",
 		},
 		{"kind: goaway, then: stay", []string{"away after 0: NO_ERROR", "pong", "silence"}, ""},
 		{"kind: goaway_twice", []string{"away after 2147483647: NO_ERROR", "1: 200", "3: 200", "pong", "away after 3: NO_ERROR", "eof"}, "/1 /3"},

@@ -229,7 +229,7 @@ func noise() []byte {
 		x ^= x << 13
 		x ^= x >> 17
 		x ^= x << 5
-		out[i] = byte(x)
+		out[i] = byte(x >> 24)
 	}
 	return out
 }

@@ -13,12 +13,14 @@ func TestStrikesOnRequests(t *testing.T) {
 		{"kind: goaway", []string{"away after 1: NO_ERROR", "1: 200", "eof"}, "/1"},
 		{
 			"kind: goaway, after: 1, catch: 2, last_stream: mid, reason: Shutdown",
-			[]string{"1: 200", `away after 3: NO_ERROR {"reason":"Shutdown"}`, "3: 200", "eof"}, "/1 /3",
+			[]string{"1: 200", `away after 3: NO_ERROR {"reason":"Shutdown"}`, "3: 200", "eof"},
+			"/1 /3",
 		},
 		{"kind: goaway, after: 1, catch: 3, last_stream: none", []string{"1: 200", "away after 1: NO_ERROR", "eof"}, "/1"},
 		{
 			"kind: goaway, last_stream: none, code: ENHANCE_YOUR_CALM, debug: too_many_pings",
-			[]string{"away after 0: ENHANCE_YOUR_CALM too_many_pings", "eof"}, "",
+			[]string{"away after 0: ENHANCE_YOUR_CALM too_many_pings", "eof"},
+			"",
 		},
 		{"kind: goaway, catch: 2, then: stay", []string{"away after 3: NO_ERROR", "1: 200", "3: 200", "pong", "silence"}, "/1 /3"},
 		{"kind: goaway, catch: 2, last_stream: mid, then: close", []string{"away after 1: NO_ERROR", "eof"}, "/1"},
@@ -29,7 +31,8 @@ func TestStrikesOnRequests(t *testing.T) {
 		},
 		{
 			"kind: goaway_twice, catch: 4, last_stream: mid",
-			[]string{"away after 2147483647: NO_ERROR", "pong", "away after 3: NO_ERROR", "1: 200", "3: 200", "eof"}, "/1 /3",
+			[]string{"away after 2147483647: NO_ERROR", "pong", "away after 3: NO_ERROR", "1: 200", "3: 200", "eof"},
+			"/1 /3",
 		},
 		{"kind: reset", []string{"cut"}, "/1"},
 		{"kind: reset, after: 2, catch: 2", []string{"1: 200", "3: 200", "cut"}, "/1 /3 /5 /7"},
@@ -55,7 +58,8 @@ func TestStrikesOnRequests(t *testing.T) {
 		{"kind: refuse_stream, after: 1, again: true, code: CANCEL", []string{"1: 200", "3: CANCEL", "5: 200", "7: CANCEL", "pong"}, "/1 /5"},
 		{
 			"kind: max_streams, streams: 2, catch: 4",
-			[]string{"limit 2", "1: 200", "3: 200", "5: REFUSED_STREAM", "7: REFUSED_STREAM", "pong"}, "/1 /3",
+			[]string{"limit 2", "1: 200", "3: 200", "5: REFUSED_STREAM", "7: REFUSED_STREAM", "pong"},
+			"/1 /3",
 		},
 		{
 			"kind: max_streams, streams: 0, after: 1", // the client cannot have known

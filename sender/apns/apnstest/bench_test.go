@@ -50,10 +50,15 @@ func BenchmarkPushes(b *testing.B) {
 		for range batch {
 			block.Reset()
 			for _, f := range []hpack.HeaderField{
-				{Name: ":method", Value: "POST"}, {Name: ":scheme", Value: "https"}, {Name: ":authority", Value: "localhost"},
+				{Name: ":method", Value: "POST"},
+				{Name: ":scheme", Value: "https"},
+				{Name: ":authority", Value: "localhost"},
 				{Name: ":path", Value: fmt.Sprintf("/3/device/%064x", stream), Sensitive: true},
-				{Name: "authorization", Value: token}, {Name: "apns-topic", Value: goodTopic}, {Name: "apns-push-type", Value: "alert"},
-				{Name: "apns-id", Value: fmt.Sprintf("123e4567-e89b-12d3-a456-%012x", stream), Sensitive: true}, {Name: "apns-priority", Value: "10"},
+				{Name: "authorization", Value: token},
+				{Name: "apns-topic", Value: goodTopic},
+				{Name: "apns-push-type", Value: "alert"},
+				{Name: "apns-id", Value: fmt.Sprintf("123e4567-e89b-12d3-a456-%012x", stream), Sensitive: true},
+				{Name: "apns-priority", Value: "10"},
 			} {
 				if err := encoder.WriteField(f); err != nil {
 					b.Fatal(err)

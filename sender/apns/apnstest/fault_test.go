@@ -14,8 +14,8 @@ import (
 	"github.com/volleypush/volley/sender/simulator"
 )
 
-// attempt sends the push and returns the error, if there is one.
-func (f *fixture) attempt(ctx context.Context, client http.RoundTripper, p *push, body io.Reader) (*http.Response, error) {
+// attempt sends the push once and returns what came, its body only as an error of reading it.
+func (f *fixture) attempt(ctx context.Context, client http.RoundTripper, p *push, body io.Reader) (answered, http.Header, error) {
 	f.t.Helper()
 	request, err := http.NewRequestWithContext(ctx, p.method, f.URL()+p.path, body)
 	if err != nil {
@@ -24,11 +24,11 @@ func (f *fixture) attempt(ctx context.Context, client http.RoundTripper, p *push
 	request.Header = p.header.Clone()
 	response, err := client.RoundTrip(request)
 	if err != nil {
-		return nil, err
+		return answered{}, nil, err
 	}
 	defer response.Body.Close()
 	_, err = io.Copy(io.Discard, response.Body)
-	return response, err
+	return answered{status: response.StatusCode, header: response.Header}, response.Trailer, err
 }
 
 // conn is one connection that is not pooled.
@@ -69,7 +69,7 @@ func TestAnswersThatGetLost(t *testing.T) {
 				defer cancel()
 			}
 			p := f.good()
-			_, err := f.attempt(ctx, f.conn(), p, strings.NewReader(p.body))
+			_, _, err := f.attempt(ctx, f.conn(), p, strings.NewReader(p.body))
 			if err == nil || !strings.Contains(err.Error(), test.err) {
 				t.Errorf("it ends with %v, want %q", err, test.err)
 			}
@@ -101,9 +101,9 @@ func TestEarlyAnswer(t *testing.T) {
 	p := f.good()
 	body, write := io.Pipe()
 	defer write.Close()
-	response, err := f.attempt(t.Context(), f.client().Transport, p, body) // nobody ever writes
-	if err != nil || response.StatusCode != 413 {
-		t.Errorf("%v, %v", response, err)
+	got, _, err := f.attempt(t.Context(), f.client().Transport, p, body) // nobody ever writes
+	if err != nil || got.status != 413 {
+		t.Errorf("%v, %v", got, err)
 	}
 	lines := f.Ledger().All()
 	if len(lines) != 1 || lines[0].Token != goodToken || lines[0].Reason != "PayloadTooLarge" || lines[0].Body != nil {
@@ -119,12 +119,12 @@ func TestUnusualAnswers(t *testing.T) {
 		Status: 500, Body: `{"reason":`, HeaderBytes: 20_000, Trailers: map[string]string{"x-end": "1"}, Informational: []int{103},
 	}})
 	p := f.good()
-	response, err := f.attempt(t.Context(), f.client().Transport, p, strings.NewReader(p.body))
+	got, trailer, err := f.attempt(t.Context(), f.client().Transport, p, strings.NewReader(p.body))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if response.StatusCode != 500 || len(response.Header.Get("x-filler")) != 20_000 || response.Trailer.Get("x-end") != "1" {
-		t.Errorf("%d, trailers %v", response.StatusCode, response.Trailer)
+	if got.status != 500 || len(got.header.Get("x-filler")) != 20_000 || trailer.Get("x-end") != "1" {
+		t.Errorf("%d, trailers %v", got.status, trailer)
 	}
 }
 
@@ -147,11 +147,11 @@ func TestFaultsOfThePlatform(t *testing.T) {
 	}
 	p := f.good()
 	set(simulator.GCM)
-	if _, err := f.attempt(t.Context(), f.conn(), p, strings.NewReader(p.body)); err != nil {
+	if _, _, err := f.attempt(t.Context(), f.conn(), p, strings.NewReader(p.body)); err != nil {
 		t.Error(err)
 	}
 	set(simulator.APNS)
-	if _, err := f.attempt(t.Context(), f.conn(), p, strings.NewReader(p.body)); err == nil || f.Ledger().Len() != 1 {
+	if _, _, err := f.attempt(t.Context(), f.conn(), p, strings.NewReader(p.body)); err == nil || f.Ledger().Len() != 1 {
 		t.Errorf("%v, and %d lines", err, f.Ledger().Len())
 	}
 }
@@ -172,9 +172,9 @@ func TestOneStreamAtFirst(t *testing.T) {
 	conn, p := f.conn(), f.good()
 	send := func(status int) {
 		t.Helper()
-		response, err := f.attempt(t.Context(), conn, p, strings.NewReader(p.body))
-		if err != nil || response.StatusCode != status {
-			t.Fatalf("%v, %v", response, err)
+		got, _, err := f.attempt(t.Context(), conn, p, strings.NewReader(p.body))
+		if err != nil || got.status != status {
+			t.Fatalf("%v, %v", got, err)
 		}
 	}
 	available(t, conn, 1)
@@ -217,7 +217,7 @@ func TestOneStreamAfterError(t *testing.T) {
 		streams int
 	}{{"bb", 7}, {"cc", 7}, {"aa", 1}, {"bb", 1}, {"aa", 1}, {"dd", 7}, {"aa", 1}} {
 		p.path = "/3/device/" + step.token
-		if _, err := f.attempt(t.Context(), conn, p, strings.NewReader(p.body)); err != nil {
+		if _, _, err := f.attempt(t.Context(), conn, p, strings.NewReader(p.body)); err != nil {
 			t.Fatal(err)
 		}
 		available(t, conn, step.streams)
@@ -229,13 +229,13 @@ func TestSilentAfterExpiry(t *testing.T) {
 	conn, p := f.conn(), f.good()
 	fresh := p.header.Get("authorization")
 	p.header.Set("authorization", "bearer "+f.mint(now.Add(-2*time.Hour), nil))
-	if response, err := f.attempt(t.Context(), conn, p, strings.NewReader(p.body)); err != nil || response.StatusCode != 403 {
-		t.Fatalf("%v, %v", response, err)
+	if got, _, err := f.attempt(t.Context(), conn, p, strings.NewReader(p.body)); err != nil || got.status != 403 {
+		t.Fatalf("%v, %v", got, err)
 	}
 	p.header.Set("authorization", fresh)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	if _, err := f.attempt(ctx, conn, p, strings.NewReader(p.body)); !errors.Is(err, context.DeadlineExceeded) {
+	if _, _, err := f.attempt(ctx, conn, p, strings.NewReader(p.body)); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a good token afterwards: %v", err)
 	}
 	f.expect(f.client(), p, 200, "") // another connection knows nothing of it
@@ -250,11 +250,11 @@ func TestErrorLimit(t *testing.T) {
 	conn, p := f.conn(), f.good()
 	for i, token := range []string{"aa", "bb", "aa", "bb", "bb", "aa"} {
 		p.path = "/3/device/" + token
-		if _, err := f.attempt(t.Context(), conn, p, strings.NewReader(p.body)); err != nil {
+		if _, _, err := f.attempt(t.Context(), conn, p, strings.NewReader(p.body)); err != nil {
 			t.Fatalf("push %d: %v", i, err)
 		}
 	}
-	if _, err := f.attempt(t.Context(), conn, p, strings.NewReader(p.body)); err == nil {
+	if _, _, err := f.attempt(t.Context(), conn, p, strings.NewReader(p.body)); err == nil {
 		t.Error("the connection goes on after six errors")
 	}
 	if f.Ledger().Len() != 6 {

@@ -50,8 +50,12 @@ func TestStreamLimitIsStated(t *testing.T) {
 func TestUnknownURLs(t *testing.T) {
 	f := start(t, nil)
 	tests := []struct{ method, path string }{
-		{http.MethodGet, "/fcm/send"}, {http.MethodPost, "/batch"}, {http.MethodPost, "/v1/projects/" + project + "/messages"},
-		{http.MethodPost, "/v1/projects//messages:send"}, {http.MethodPost, "/v1/projects/a/b/messages:send"}, {http.MethodPut, "/token"},
+		{http.MethodGet, "/fcm/send"},
+		{http.MethodPost, "/batch"},
+		{http.MethodPost, "/v1/projects/" + project + "/messages"},
+		{http.MethodPost, "/v1/projects//messages:send"},
+		{http.MethodPost, "/v1/projects/a/b/messages:send"},
+		{http.MethodPut, "/token"},
 	}
 	for _, test := range tests {
 		got := f.do(f.client, test.method, test.path, http.Header{}, "")

@@ -188,7 +188,7 @@ func (f *fixture) expectV1(body, code, kinds, text string) {
 	f.t.Helper()
 	got := f.v1(body)
 	if text == "" {
-		if got.status != 200 || !ptr(f.last()).Accepted() {
+		if got.status != 200 || !new(f.last()).Accepted() {
 			f.t.Errorf("answered %d %s", got.status, got.body)
 		}
 		return
@@ -204,8 +204,6 @@ func (f *fixture) expectV1(body, code, kinds, text string) {
 		f.t.Errorf("ledger line %+v", line)
 	}
 }
-
-func ptr[T any](value T) *T { return &value }
 
 func condition(topics int) string {
 	return strings.Repeat("'a' in topics || ", topics-1) + "('b' in topics)"

@@ -225,11 +225,11 @@ func (c *Conn) closing(s *Stream) {
 }
 
 // update writes a WINDOW_UPDATE.
-func (c *Conn) update(id uint32, credit int64) {
+func (c *Conn) update(id, credit uint32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.mute {
-		_ = c.out.WriteWindowUpdate(id, uint32(credit))
+		_ = c.out.WriteWindowUpdate(id, credit)
 	}
 }
 

@@ -46,7 +46,7 @@ type Config struct {
 	// Window is SETTINGS_INITIAL_WINDOW_SIZE. Default 65,535.
 	Window uint32
 	// MaxHeaderBytes is SETTINGS_MAX_HEADER_LIST_SIZE; a longer header is answered with 431. Default 8,000.
-	MaxHeaderBytes int
+	MaxHeaderBytes uint32
 	// MaxBody is the longest body that is kept, in bytes. Default 1 MiB.
 	MaxBody int
 	// Excess is asked when a client opens a stream beyond any limit it can have known: the code and text of the GOAWAY
@@ -80,7 +80,7 @@ type Conn struct {
 	head     head
 	maxID    uint32
 	settled  bool // the client's first SETTINGS are here
-	credit   int64
+	credit   uint32
 	idle     []*Stream
 
 	wake chan struct{}
@@ -166,7 +166,7 @@ func (c *Conn) begin() {
 	settings := []http2.Setting{
 		{ID: http2.SettingInitialWindowSize, Val: c.config.Window},
 		{ID: http2.SettingMaxFrameSize, Val: maxFrame},
-		{ID: http2.SettingMaxHeaderListSize, Val: uint32(c.config.MaxHeaderBytes)},
+		{ID: http2.SettingMaxHeaderListSize, Val: c.config.MaxHeaderBytes},
 	}
 	if c.config.MaxStreams != Unlimited {
 		settings = append(settings, http2.Setting{ID: http2.SettingMaxConcurrentStreams, Val: c.config.MaxStreams})

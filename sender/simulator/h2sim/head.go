@@ -12,9 +12,6 @@ import (
 // answer an oversized header politely, too little for a flood of CONTINUATION.
 const maxBlock = 256 << 10
 
-// fieldOverhead is what a field counts beyond its name and value, RFC 9113 §6.5.2.
-const fieldOverhead = 32
-
 // head is the header block that is being read.
 type head struct {
 	stream uint32
@@ -26,7 +23,7 @@ type head struct {
 	length                          int64 // content-length, -1 if none
 	expects                         bool  // expect: 100-continue
 
-	limit, size int
+	limit, size uint32
 	regular     bool // a regular field has been there: no pseudo-header field may follow
 	malformed   bool
 }
@@ -37,7 +34,7 @@ func (h *head) begin(f *http2.HeadersFrame) {
 
 // add is called by the decoder for each field.
 func (h *head) add(f hpack.HeaderField) {
-	h.size += len(f.Name) + len(f.Value) + fieldOverhead
+	h.size += f.Size()
 	if h.size > h.limit {
 		return // decoded all the same, because the compression table goes on
 	}

@@ -18,7 +18,7 @@ type Stream struct {
 	read    int64  // bytes of body so far
 	body    []byte // what Request.Body is made of, unless it came in one piece
 	window  int64  // how much the client may still send
-	credit  int64  // how much of what it sent is not yet credited
+	credit  uint32 // how much of what it sent is not yet credited
 	ended   bool   // the client has sent everything
 	taken   bool   // the handler has it, or had it
 
@@ -97,12 +97,12 @@ func (c *Conn) admit() error {
 		c.forget(h.stream, h.ends)
 		return errIgnored{}
 	}
-	open := uint32(len(c.streams))
-	if open < c.limits.stated {
+	open := uint64(len(c.streams))
+	if open < uint64(c.limits.stated) {
 		return nil
 	}
 	c.config.Stats.Refused.Add(1)
-	if open >= c.limits.permitted() {
+	if open >= uint64(c.limits.permitted()) {
 		c.config.Stats.Excess.Add(1)
 		if c.config.Excess != nil {
 			if code, debug, yes := c.config.Excess(); yes {
@@ -149,7 +149,7 @@ func (c *Conn) trailers() error {
 // exceed the connection's window, of which half is always left, and a stream's only if that is small.
 func (c *Conn) data(f *http2.DataFrame) error {
 	size, id := int64(f.Length), f.StreamID
-	if c.credit += size; c.credit >= connWindow/2 {
+	if c.credit += f.Length; c.credit >= connWindow/2 {
 		c.update(0, c.credit)
 		c.credit = 0
 	}
@@ -183,10 +183,10 @@ func (c *Conn) data(f *http2.DataFrame) error {
 		c.arrived(s)
 		return nil
 	}
-	if s.credit += size; s.credit >= int64(c.config.Window)/2 {
+	if s.credit += f.Length; s.credit >= c.config.Window/2 {
 		c.update(id, s.credit)
 		c.mu.Lock()
-		s.window += s.credit
+		s.window += int64(s.credit)
 		c.mu.Unlock()
 		s.credit = 0
 	}
