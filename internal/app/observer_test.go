@@ -30,10 +30,13 @@ func TestObserverLines(t *testing.T) {
 		}, []string{`"level":"warn"`, `"reason":"invalid"`, "mesage: unknown field"}, nil},
 		{"trouble that comes back", func(o observer) { o.Trouble("push.apns", errors.New("broken"), false) }, []string{`"level":"warn"`, "comes back", "broken"}, nil},
 		{"trouble that is repeated", func(o observer) { o.Trouble("push.apns", errors.New("broken"), true) }, []string{"trying again"}, []string{"comes back"}},
-		{"an outage warns", func(o observer) {
-			o.News(&results.Event{Kind: results.KindProvider, App: "shop", State: "opened", Detail: "the provider is out"})
+		{
+			"an outage warns", func(o observer) {
+				o.News(&results.Event{Kind: results.KindProvider, App: "shop", State: "opened", Detail: "the provider is out"})
+			},
+			[]string{`"level":"warn"`, `"state":"opened"`, "the provider is out", "shop"},
+			nil,
 		},
-			[]string{`"level":"warn"`, `"state":"opened"`, "the provider is out", "shop"}, nil},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
