@@ -25,7 +25,7 @@ const (
 )
 
 // A worker that has sent two million notifications holds no more memory, descriptors or goroutines than after the first tenth of
-// them. Run it with: make soak
+// them. Run it with make soak.
 func TestSoak(t *testing.T) {
 	// The broker is a process of its own, so that its memory is not taken for the worker's.
 	broker := freePort(t)
