@@ -36,21 +36,38 @@ func (e *Endpoint) changed() {
 func (e *Endpoint) conduct() {
 	defer close(e.conducted)
 	begun := map[*entry]bool{}
+	at := time.Now()
 	timer := time.NewTimer(maxFor)
 	defer timer.Stop()
+	var done chan struct{}
 	for {
-		now := time.Now()
 		state := e.options.Scripts.state()
-		e.turn(state, begun, now)
-		timer.Reset(e.pause(state, now))
-		select {
-		case done := <-e.rounds:
-			e.turn(e.options.Scripts.state(), begun, time.Now())
+		at = e.advance(state, begun, at)
+		if done != nil {
 			close(done)
+			done = nil
+		}
+		timer.Reset(e.pause(state, at))
+		select {
+		case done = <-e.rounds:
 		case <-timer.C:
 		case <-e.closing:
 			return
 		}
+	}
+}
+
+// advance takes every turn that is due since the last one, at, and returns the latest. A phase that is over before we get
+// to run has still been: it begins and ends.
+func (e *Endpoint) advance(s *state, begun map[*entry]bool, at time.Time) time.Time {
+	now := time.Now()
+	for {
+		e.turn(s, begun, at)
+		next := s.next(at)
+		if next.IsZero() || next.After(now) {
+			return at
+		}
+		at = next
 	}
 }
 
@@ -93,16 +110,16 @@ func (e *Endpoint) turn(s *state, begun map[*entry]bool, now time.Time) {
 // isDown says whether the entry keeps its endpoint from listening.
 func (n *entry) isDown() bool { return n.strikesOpen() && n.fault.Kind == Down }
 
-// pause is how long nothing begins or ends.
-func (e *Endpoint) pause(s *state, now time.Time) time.Duration {
+// pause is how long nothing begins or ends after the turn at this time.
+func (e *Endpoint) pause(s *state, at time.Time) time.Duration {
 	e.mu.Lock()
 	lacking := e.lacking
 	e.mu.Unlock()
 	if lacking {
 		return retakePause
 	}
-	if next := s.next(now); !next.IsZero() {
-		return next.Sub(now)
+	if next := s.next(at); !next.IsZero() {
+		return time.Until(next)
 	}
 	return maxFor
 }

@@ -19,6 +19,8 @@ import (
 const (
 	// handshakeTimeout is how long a client may take for TLS: it frees sockets of clients that died.
 	handshakeTimeout = 30 * time.Second
+	// acceptPause is how long nothing is accepted after that failed.
+	acceptPause = 10 * time.Millisecond
 	// headerTimeout is the same for the header of an HTTP/1.1 request.
 	headerTimeout = 30 * time.Second
 )
@@ -186,7 +188,11 @@ func (e *Endpoint) accept(listener net.Listener) {
 			if over || errors.Is(err, net.ErrClosed) {
 				return
 			}
-			continue // the connection went away before it was accepted, or the system is short of something
+			select { // the connection went away before it was accepted, or the system is short of something
+			case <-e.closing:
+			case <-time.After(acceptPause):
+			}
+			continue
 		}
 		conn, ok := raw.(*net.TCPConn)
 		if !ok {

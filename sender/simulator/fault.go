@@ -16,23 +16,28 @@ const (
 	// GoAwayTwice is the graceful form of RFC 9113 §6.8: a first GOAWAY with 2^31-1, and the one with the real number
 	// when the client has certainly read the first.
 	GoAwayTwice Kind = "goaway_twice"
-	// Reset cuts the TCP connection with a RST.
+	// Reset cuts the TCP connection with a RST, as the system does for a process that died and a firewall for a connection
+	// that it has forgotten.
 	Reset Kind = "reset"
 	// Close ends the connection as TLS and TCP prescribe, without a GOAWAY: the client reads EOF.
 	Close Kind = "close"
 	// HalfClose closes only our direction: the client reads EOF and can still write, as behind a half-open connection.
 	HalfClose Kind = "half_close"
-	// Stall holds back all answers of the connection; PING and SETTINGS are answered. They come when it ends.
+	// Stall holds back all answers of the connection; PING and SETTINGS are answered. They come when it ends. A health
+	// check by PING does not notice it, only a client that waits for its answers.
 	Stall Kind = "stall"
 	// BlackHole answers nothing any more, not even PING, and closes nothing: what a dropped NAT entry looks like
 	// (sideshow/apns2 #24, node-apn #583). Lose says what becomes of what the client sends.
 	BlackHole Kind = "black_hole"
-	// Garbage sends what is not HTTP/2, then closes; see Fault.Garbage.
+	// Garbage sends what is not HTTP/2, as an intermediary does that does not understand it, then closes; see
+	// Fault.Garbage.
 	Garbage Kind = "garbage"
-	// RefuseStream answers requests with RST_STREAM, by default REFUSED_STREAM, without taking them; in a phase, without
+	// RefuseStream answers requests with RST_STREAM, by default REFUSED_STREAM (RFC 9113 §8.7: safe to send again),
+	// without taking them; in a phase, without
 	// After and Catch, all of them.
 	RefuseStream Kind = "refuse_stream"
-	// MaxStreams states another SETTINGS_MAX_CONCURRENT_STREAMS: Streams, 0 included. With Catch, what is caught beyond
+	// MaxStreams states another SETTINGS_MAX_CONCURRENT_STREAMS: Streams, 0 included, which means waiting (RFC 9113
+	// §6.5.2). Apple: obey it at every moment ("Sending notification requests to APNs"). With Catch, what is caught beyond
 	// the new limit is refused, as HTTP/2 allows where a limit shrinks below what is open (jchambers/pushy handles it).
 	MaxStreams Kind = "max_streams"
 	// Window states a SETTINGS_INITIAL_WINDOW_SIZE of Bytes from the beginning of the connection: a client must stop in

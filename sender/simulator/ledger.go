@@ -98,7 +98,8 @@ func (l *Ledger) append(n Notification, h *head, b *body, id string) {
 	l.pages[l.count/perPage][l.count%perPage] = line{
 		token: strings.Clone(n.Token), id: strings.Clone(id), reason: n.Reason,
 		head: h, body: b, at: n.At.UnixNano(), dryRun: n.DryRun,
-		chunk: int32(n.Chunk), status: int16(n.Status), //nolint:gosec // a request names no more recipients, and a status has three digits
+		//nolint:gosec // a request names no more recipients than that, and a status has three digits
+		chunk: int32(n.Chunk), status: int16(n.Status),
 	}
 	l.count++
 }

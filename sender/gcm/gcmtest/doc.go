@@ -4,8 +4,9 @@
 // and keeps a ledger of everything that arrived. Test a client with it instead of replacing the client.
 //
 // Each file says at its top what it models and from which of Google's pages. Not modelled by any of them: delivery and
-// storage, quotas counted by rate (a script answers them), subscriptions to topics, device groups, GOAWAY, and
-// credentials that do not come from a service account's key.
+// storage, quotas counted by rate (a script answers them), subscriptions to topics, device groups, and credentials that
+// do not come from a service account's key. GOAWAY and whatever else can happen to a connection is scripted; see
+// simulator.Fault. Faults that count requests count those of the token endpoint too, and only over HTTP/2.
 //
 // # Scripts
 //
