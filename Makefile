@@ -44,6 +44,9 @@ fuzz: ## each fuzz function for FUZZTIME (30s)
 	  done; \
 	done
 
+chaos: ## kills workers and servers, prints who was lost or sent to twice; CUT=1 for a few minutes of it, TABLE=FILE
+	$(GO) test -tags chaosrun -run '^TestChaos$$' -count=1 -v -timeout 60m ./integration -args $(if $(CUT),-cut) $(if $(TABLE),-table $(abspath $(TABLE)))
+
 bench: ## benchmarks matching BENCH (all), COUNT times (1; 10 for benchstat)
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) ./...
 

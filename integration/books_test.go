@@ -41,6 +41,8 @@ type books struct {
 	unplaced int
 	// twice are those whom a provider accepted more than once, uncertain those whose final place is that.
 	twice, uncertain map[recipient]bool
+	// untold are those whom a provider accepted and who have no final place (yet).
+	untold map[recipient]bool
 	// faults are sentences about whatever does not add up, the first of them; more counts the rest.
 	faults []string
 	more   int
@@ -67,7 +69,7 @@ const (
 
 // balance compares, recipient by recipient. maxPayload is the broker's: it decides how a job is split.
 func balance(orders []*order, events []*results.Event, ledger []simulator.Notification, maxPayload int) *books {
-	b := &books{twice: map[recipient]bool{}, uncertain: map[recipient]bool{}}
+	b := &books{twice: map[recipient]bool{}, uncertain: map[recipient]bool{}, untold: map[recipient]bool{}}
 	accepted := make(map[string]int, len(ledger))
 	for i := range ledger {
 		if n := &ledger[i]; n.Accepted() {
@@ -252,6 +254,9 @@ func (l *ledgerOf) compare(accepted map[string]int) {
 			b.fault("job %s: recipient %d was skipped", o.key(), i)
 		case p == placeUncertain && !o.report:
 			b.fault("job %s: recipient %d is uncertain, and its job asks to send again", o.key(), i)
+		}
+		if n > 0 && l.times[i] == 0 {
+			b.untold[recipient{o.key(), i}] = true
 		}
 		if n > 1 {
 			b.twice[recipient{o.key(), i}] = true

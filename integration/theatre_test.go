@@ -25,6 +25,8 @@ type theatre struct {
 	js     jetstream.JetStream
 	nc     *nats.Conn
 	orders []*order
+	// published says that the orders are on their queue already.
+	published bool
 
 	next   uint64 // the first sequence of PUSH_RESULTS that was not read yet
 	events []*results.Event
@@ -57,10 +59,14 @@ func (s *theatre) worker(name string, more ...string) *process {
 	return w
 }
 
-// mortal starts one that dies, and waits until it asks for jobs: what is published from then on is new to it.
+// mortal starts one that dies. Unless something is published already it waits until the worker asks for jobs: what comes from then on
+// is new to it.
 func (s *theatre) mortal(name string, d death, env []string, more ...string) *mortal {
 	s.t.Helper()
 	m := startMortal(s.t, d, env, s.args(name, more)...)
+	if s.published {
+		return m
+	}
 	m.waitFor("is ready")
 	for _, platform := range jobs.Platforms() {
 		durable := jobs.IntakeDurable(platform, jobs.LaneNormal)
@@ -118,6 +124,10 @@ func (s *theatre) publish(orders ...*order) error {
 // publishing publishes all orders while other things happen.
 func (s *theatre) publishing() <-chan error {
 	done := make(chan error, 1)
+	if s.published {
+		done <- nil
+		return done
+	}
 	go func() { done <- s.publish(s.orders...) }()
 	return done
 }

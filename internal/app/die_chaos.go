@@ -44,6 +44,9 @@ const (
 // lookAgain is the pause between two looks for a fact.
 const lookAgain = 5 * time.Millisecond
 
+// stopping is longer than the threads of a process need to stop.
+const stopping = 100 * time.Millisecond
+
 // mortal makes the worker die. It stands between the core and its ports, so that the core knows nothing of it.
 type mortal struct {
 	at, by, report string
@@ -136,6 +139,7 @@ func (m *mortal) die() {
 	if signal == syscall.SIGKILL {
 		select {}
 	}
+	<-time.After(stopping) // the other threads stop a moment later: the door is kept until they have
 }
 
 func (m *mortal) write() error {
