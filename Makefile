@@ -10,7 +10,7 @@ export TOOLS ?= $(CURDIR)/.cache
 RACE = ./internal/... ./sender/... $(if $(wildcard integration/*.go),./integration/...)
 
 .DEFAULT_GOAL := help
-.PHONY: help build test vet race lint fix fmt fuzz bench soak demo nodeclient nested lines ci clean
+.PHONY: help build test vet race lint fix fmt fuzz bench chaos soak demo nodeclient nested lines ci clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
