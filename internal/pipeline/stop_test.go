@@ -4,7 +4,6 @@ import (
 	"context"
 	"testing"
 
-	"github.com/volleypush/volley/results"
 	"github.com/volleypush/volley/sender"
 )
 
