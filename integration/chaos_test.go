@@ -120,7 +120,7 @@ func singleServer(t *testing.T, p *providers) *theatre {
 // oneProcess is a broker inside the worker, which dies with it.
 func oneProcess(t *testing.T, p *providers) *theatre {
 	t.Helper()
-	addr := freePort(t)
+	addr := fixedPort(t)
 	return openTheatre(t, p, "nats://"+addr, "--nats-listen", addr, "--store-dir", t.TempDir())
 }
 

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -32,6 +34,21 @@ func until(t *testing.T, what string, fact func() bool) {
 	}
 }
 
+// fixedPort finds a port for a program that is killed and started again: none of those that the system gives to connections, which
+// would take it meanwhile.
+func fixedPort(t *testing.T) string {
+	t.Helper()
+	for range 100 {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+rand.N(20_000)))
+		if err == nil {
+			_ = l.Close()
+			return l.Addr().String()
+		}
+	}
+	t.Fatal("no port is free")
+	return ""
+}
+
 // mortalWorker builds the worker that can be made to die at named points.
 var mortalWorker = sync.OnceValue(func() error { //nolint:gochecknoglobals // built once for all tests
 	out, err := exec.Command("go", "build", "-tags", "chaos", "-o", filepath.Join(bin, "worker-mortal"), "../cmd/worker").CombinedOutput()
@@ -58,9 +75,9 @@ func startProviders(t *testing.T) *providers {
 	if err := os.WriteFile(script, []byte(hurdles), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := &providers{control: freePort(t), config: filepath.Join(keys, "volley.yaml")}
-	start(t, "worker", nil, "simulate", "--apns", freePort(t), "--google", freePort(t), "--control", p.control, "--keys-out", keys,
-		"--script", script).waitFor("ready")
+	p := &providers{control: fixedPort(t), config: filepath.Join(keys, "volley.yaml")}
+	start(t, "worker", nil, "simulate", "--apns", "127.0.0.1:0", "--google", "127.0.0.1:0", "--control", p.control, "--keys-out", keys,
+		"--script", script).waitFor("(ready;")
 	return p
 }
 
@@ -73,7 +90,7 @@ type server struct {
 
 func startServer(t *testing.T) *server {
 	t.Helper()
-	addr := freePort(t)
+	addr := fixedPort(t)
 	host, port, _ := strings.Cut(addr, ":")
 	s := &server{addr: addr, args: []string{"-a", host, "-p", port, "-js", "-sd", t.TempDir()}}
 	s.launch(t)
