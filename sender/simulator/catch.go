@@ -53,12 +53,24 @@ func (l *Connection) arrived(s *h2sim.Stream) (take bool) {
 		return true
 	}
 	now := time.Now()
+	taken := true
 	for _, n := range state.entries {
-		if n.stage() == onRequest && n.holds(l.endpoint.options.Platform, now) && l.caught(n, s) {
-			return false
+		switch {
+		case n.stage() != onRequest || !n.holds(l.endpoint.options.Platform, now):
+		case taken:
+			taken = !l.caught(n, s)
+		default:
+			l.count(n)
 		}
 	}
-	return true
+	return taken
+}
+
+// count lets a fault see a request that another one has.
+func (l *Connection) count(n *entry) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.progressOf(n)
 }
 
 // caught gives the request to the fault if that wants it.

@@ -60,6 +60,9 @@ func (s *scene) answer(r *h2sim.Request) h2sim.Response {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.paths = append(s.paths, r.Path)
+	if want := "{" + r.Path + "}"; strings.HasPrefix(string(r.Body), "{/") && string(r.Body) != want {
+		s.t.Errorf("the body of %s is %q", r.Path, r.Body)
+	}
 	return h2sim.Response{Status: 200}
 }
 
@@ -131,15 +134,31 @@ func (p *peer) flush() {
 // post sends complete requests in one write, each with its stream as path, and a PING after them.
 func (p *peer) post(streams ...uint32) {
 	for _, id := range streams {
+		p.open(id)
+		p.end(id)
+	}
+	_ = p.framer.WritePing(false, [8]byte{1})
+	p.flush()
+}
+
+// open puts headers together, end their bodies, and writes them if they are several; each body differs, so that none is mistaken for another.
+func (p *peer) open(streams ...uint32) {
+	for _, id := range streams {
 		p.block.Reset()
 		for _, f := range [][2]string{{":method", "POST"}, {":scheme", "https"}, {":path", fmt.Sprintf("/%d", id)}} {
 			_ = p.encoder.WriteField(hpack.HeaderField{Name: f[0], Value: f[1]})
 		}
 		_ = p.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: p.block.Bytes(), EndHeaders: true})
-		_ = p.framer.WriteData(id, true, []byte("{}"))
 	}
-	_ = p.framer.WritePing(false, [8]byte{1})
-	p.flush()
+}
+
+func (p *peer) end(streams ...uint32) {
+	for _, id := range streams {
+		_ = p.framer.WriteData(id, true, fmt.Appendf(nil, "{/%d}", id))
+	}
+	if len(streams) > 1 {
+		p.flush()
+	}
 }
 
 // read tells in words what comes next; "" for what is of no interest.

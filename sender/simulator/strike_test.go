@@ -85,6 +85,19 @@ func TestStrikesOnRequests(t *testing.T) {
 	}
 }
 
+// Requests may be complete in another order than that of their streams; a GOAWAY goes by the streams.
+func TestMidOfRequestsOutOfOrder(t *testing.T) {
+	s := play(t, "faults: [{kind: goaway, catch: 4, last_stream: mid}]", nil)
+	p := s.dial()
+	p.ready()
+	p.open(1, 3, 5, 7)
+	p.end(5, 1, 7, 3)
+	p.expect("away after 3: NO_ERROR", "1: 200", "3: 200", "eof")
+	if got := s.taken(); got != "/1 /3" {
+		t.Errorf("taken are %q", got)
+	}
+}
+
 func TestTimesAreCountedOverAllConnections(t *testing.T) {
 	s := play(t, "faults: [{kind: goaway, times: 2, after: 1}]", nil)
 	for i := range 4 {
@@ -107,7 +120,7 @@ func TestFaultsInOrder(t *testing.T) {
 faults:
   - {kind: refuse_stream, after: 1}
   - {kind: refuse_stream, after: 1, code: CANCEL}
-  - {kind: close, after: 3}
+  - {kind: close, after: 3} # counts what others have caught
 `, nil)
 	p := s.dial()
 	p.ready()

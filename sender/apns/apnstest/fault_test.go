@@ -71,7 +71,10 @@ func TestAnswersThatGetLost(t *testing.T) {
 				}()
 			}
 			p := f.good()
-			_, _, err := f.attempt(ctx, f.conn(), p, strings.NewReader(p.body))
+			got, _, err := f.attempt(ctx, f.conn(), p, strings.NewReader(p.body))
+			if begun := test.answer.Status != 0 || test.answer.Reason != ""; begun != (got.status != 0) {
+				t.Errorf("of the answer came %d", got.status)
+			}
 			if err == nil || !strings.Contains(err.Error(), test.err) {
 				t.Errorf("it ends with %v, want %q", err, test.err)
 			}

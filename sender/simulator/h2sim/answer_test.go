@@ -116,6 +116,9 @@ func TestEarlyAnswerThatTakesTime(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	c.pong()
+	if got := c.server.config.Stats.Requests.Load(); got != 0 {
+		t.Errorf("%d requests are counted that were answered before they were complete", got)
+	}
 }
 
 func TestOversize(t *testing.T) {

@@ -28,7 +28,7 @@ const (
 	maxIdle = 256
 	// linger is how long a connection that we have closed still reads, because closing a socket with something unread
 	// would be a reset, which can take our last words with it.
-	linger = time.Second
+	linger = 500 * time.Millisecond
 )
 
 // Unlimited is a MAX_CONCURRENT_STREAMS that is not stated.

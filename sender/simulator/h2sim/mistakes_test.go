@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/net/http2"
 )
 
@@ -144,6 +145,21 @@ func outcome(c *client, want string) string {
 			}
 			return "away: " + f.ErrCode.String()
 		}
+	}
+}
+
+// A body that is on its way when its header is refused is one mistake, not two.
+func TestBodyOfARefusedHeader(t *testing.T) {
+	c := dial(t, Config{Handler: fixed(Response{Status: 200})})
+	c.headers(1, false, fields("connection", "close")...)
+	c.data(1, false, "x")
+	c.data(1, true, "x")
+	c.post(3, "x")
+	if diff := cmp.Diff([]string{"1: PROTOCOL_ERROR", "3: 200"}, c.story(1, 3)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if got := c.server.config.Stats.Mistakes.Load(); got != 1 {
+		t.Errorf("%d mistakes are counted", got)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"io"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/net/http2"
@@ -51,8 +52,11 @@ func TestGoAwayAndDrain(t *testing.T) {
 
 // A request whose header came before the GOAWAY and whose end came after it was promised not to be processed as well.
 func TestGoAwayBetweenHeaderAndBody(t *testing.T) {
-	var taken atomic.Int32
-	c := dial(t, Config{Handler: handler{answer: func(*Request) Response { taken.Add(1); return Response{Status: 200} }}})
+	var taken, arrived atomic.Int32
+	c := dial(t, Config{
+		Handler: handler{answer: func(*Request) Response { taken.Add(1); return Response{Status: 200} }},
+		Arrived: func(*Stream) bool { arrived.Add(1); return true },
+	})
 	c.headers(1, false, fields()...)
 	c.headers(3, false, fields()...)
 	c.pong()
@@ -64,8 +68,42 @@ func TestGoAwayBetweenHeaderAndBody(t *testing.T) {
 	if diff := cmp.Diff([]string{"1: 200", "end"}, c.story(1, 99)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
+	if taken.Load() != 1 || arrived.Load() != 1 {
+		t.Errorf("%d were taken, %d arrived", taken.Load(), arrived.Load())
+	}
+}
+
+// Nor may one be processed that was held when the GOAWAY came.
+func TestGoAwayWhileHeld(t *testing.T) {
+	held := make(holding, 10)
+	var taken atomic.Int32
+	c := dial(t, Config{Arrived: held.arrived, Handler: handler{answer: func(*Request) Response { taken.Add(1); return Response{Status: 200} }}})
+	c.post(1, "x")
+	c.post(3, "x")
+	first, second := <-held, <-held
+	c.server.GoAway(1, http2.ErrCodeNo, nil)
+	c.server.Take(second)
+	c.server.Lose(second)
+	c.server.Take(first)
+	if diff := cmp.Diff([]string{"go away after 1: NO_ERROR ", "1: 200"}, c.story(1)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
 	if taken.Load() != 1 {
 		t.Errorf("%d were taken", taken.Load())
+	}
+}
+
+// A draining connection ends when the client gives up the last stream, although nothing is written then.
+func TestDrainEndsWithACancelledStream(t *testing.T) {
+	c := dial(t, Config{Handler: fixed(Response{Never: true})})
+	c.post(1, "x")
+	c.pong()
+	c.server.GoAway(1, http2.ErrCodeNo, nil)
+	c.server.Drain()
+	await[*http2.GoAwayFrame](c)
+	c.try(c.framer.WriteRSTStream(1, http2.ErrCodeCancel))
+	if got := c.story(99); len(got) != 1 || got[0] != "end" {
+		t.Errorf("then came %q", got)
 	}
 }
 
@@ -197,6 +235,18 @@ func TestWriteAndHangUp(t *testing.T) {
 	}
 }
 
+// A client that does not leave is left.
+func TestHangUpDoesNotWaitForEver(t *testing.T) {
+	c := dial(t, Config{Handler: echo()})
+	c.pong()
+	c.server.HangUp()
+	select {
+	case <-c.ended:
+	case <-time.After(patience):
+		t.Error("the connection goes on")
+	}
+}
+
 func TestStreamLimit(t *testing.T) {
 	held := make(holding, 100)
 	c := dial(t, Config{Handler: echo(), MaxStreams: 1, Arrived: held.arrived})
@@ -253,6 +303,25 @@ func TestStreamLimit(t *testing.T) {
 	c.server.Take(<-held)
 	if diff := cmp.Diff([]string{"17: 200", `17: "x"`}, c.story(17)); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// A limit that is underway and higher may be the one that the client goes by.
+func TestExcessIsOverEveryLimitUnderway(t *testing.T) {
+	c := dial(t, Config{Handler: fixed(Response{Never: true}), MaxStreams: 1})
+	await[*http2.SettingsFrame](c)
+	c.pong()
+	c.server.SetMaxStreams(3)
+	c.server.SetMaxStreams(1)
+	for _, id := range []uint32{1, 3, 5, 7} {
+		c.post(id, "x")
+	}
+	want := []string{"3: REFUSED_STREAM", "5: REFUSED_STREAM", "7: REFUSED_STREAM"}
+	if diff := cmp.Diff(want, c.story(3, 5, 7)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if stats := c.server.config.Stats; stats.Refused.Load() != 3 || stats.Excess.Load() != 0 {
+		t.Errorf("%d refused and %d excess", stats.Refused.Load(), stats.Excess.Load())
 	}
 }
 
