@@ -68,6 +68,7 @@ func dialH2(to target, config *tls.Config, dial dialFunc) dialer {
 			return nil, &dialError{Reason(ConnectionFailed), err}
 		}
 		l := &h2link{conn: conn, wire: w, host: to.host}
+		w.onRaise(l.wake)
 		if err := l.settle(ctx, to); err != nil {
 			l.close()
 			return nil, err
@@ -126,6 +127,24 @@ func (l *h2link) ended() *sender.Reason {
 }
 
 func (l *h2link) silentSince(f *flight) bool { return l.wire.lastRead.Load() < f.begun }
+
+// wake wakes the requests that wait inside net/http for a stream. Net/http looks again when a stream ends, and not when the
+// provider allows more of them: after a limit of 0 nothing would ever end. A request that is over before it begins does
+// it too, and sends nothing.
+func (l *h2link) wake() {
+	if l.flying.Load() == 0 {
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	l.wg.Go(func() {
+		f := &flight{shared: &headers{}}
+		f.drop()
+		if response, err := l.conn.RoundTrip(l.request(ctx, f)); err == nil {
+			_ = response.Body.Close()
+		}
+	})
+}
 
 func (l *h2link) close() {
 	_ = l.conn.Close()

@@ -3,6 +3,7 @@ package apns
 import (
 	"encoding/binary"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,16 +23,18 @@ type wire struct {
 
 	lastRead   atomic.Int64  // nanoseconds since start
 	lastOpened atomic.Uint32 // the stream whose HEADERS were written last
-	limit      atomic.Uint32 // concurrent streams that the provider allows
-	settled    atomic.Bool   // the provider's first SETTINGS are here
+	limit      atomic.Uint32 // concurrent streams that the provider allows, as far as net/http knows of it
+	settled    atomic.Bool   // the provider's first SETTINGS are here and hold
 	ready      chan struct{} // closed when they are, or never will be
 	readyOnce  sync.Once
 	over       atomic.Bool // nothing more can be read
 	alert      atomic.Bool // the peer ended TLS because of our certificate
 
-	mu      sync.Mutex
-	gone    *goAway
-	refused map[uint32]struct{}
+	mu       sync.Mutex
+	gone     *goAway
+	refused  map[uint32]struct{}
+	promised []uint32 // limits that net/http has not acknowledged yet, oldest first
+	raised   func()   // called when net/http has acknowledged a higher limit; may be nil
 
 	closeOnce sync.Once
 	closeErr  error
@@ -114,8 +117,7 @@ func (w *wire) Close() error {
 func (w *wire) received(kind, flags byte, stream uint32, payload []byte) {
 	switch {
 	case kind == frameSettings && flags&flagAck == 0:
-		w.settings(payload)
-		w.tell()
+		w.promise(payload)
 	case kind == frameRSTStream && len(payload) >= 4 && binary.BigEndian.Uint32(payload) == codeRefusedStream:
 		w.mu.Lock()
 		if len(w.refused) < maxRefused {
@@ -140,21 +142,60 @@ func (w *wire) tell() {
 	w.changed()
 }
 
-func (w *wire) settings(payload []byte) {
-	if !w.settled.Swap(true) {
-		w.limit.Store(unlimitedStreams)
+// promise notes what the provider's SETTINGS allow. Less holds at once, more only when net/http has acknowledged it: until
+// then a request begun under the new limit would wait inside net/http for one that net/http already has, and be forgotten.
+func (w *wire) promise(payload []byte) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	next := w.limit.Load()
+	if n := len(w.promised); n > 0 {
+		next = w.promised[n-1]
+	} else if !w.settled.Load() {
+		next = unlimitedStreams
 	}
 	for ; len(payload) >= settingSize; payload = payload[settingSize:] {
 		if binary.BigEndian.Uint16(payload) == settingMaxConcurrentStreams {
-			w.limit.Store(binary.BigEndian.Uint32(payload[2:]))
+			next = binary.BigEndian.Uint32(payload[2:])
 		}
+	}
+	w.promised = append(w.promised, next)
+	w.limit.Store(min(w.limit.Load(), next))
+}
+
+// keep makes the oldest promise hold.
+func (w *wire) keep() {
+	w.mu.Lock()
+	if len(w.promised) == 0 {
+		w.mu.Unlock()
+		return
+	}
+	limit, raised := slices.Min(w.promised), w.raised
+	w.promised = w.promised[1:]
+	if limit <= w.limit.Swap(limit) {
+		raised = nil
+	}
+	w.settled.Store(true)
+	w.mu.Unlock()
+	w.tell()
+	if raised != nil {
+		raised()
 	}
 }
 
+// onRaise has f called, without blocking, each time net/http has acknowledged a higher limit from now on.
+func (w *wire) onRaise(f func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.raised = f
+}
+
 // sent sees each of our frames before it is written.
-func (w *wire) sent(kind, _ byte, stream uint32, _ []byte) {
-	if kind == frameHeaders {
+func (w *wire) sent(kind, flags byte, stream uint32, _ []byte) {
+	switch {
+	case kind == frameHeaders:
 		w.lastOpened.Store(stream)
+	case kind == frameSettings && flags&flagAck != 0:
+		w.keep()
 	}
 }
 

@@ -40,28 +40,51 @@ func TestFrameScanner(t *testing.T) {
 }
 
 func TestWireFollowsSettings(t *testing.T) {
-	told := 0
+	told, raised := 0, 0
 	w := newWire(nil, nil, func() { told++ })
+	w.onRaise(func() { raised++ })
+	ours := func() { w.out.feed(frame(frameSettings, flagAck, 0, nil)) }
+	w.out.skip = 0
+	ours() // nothing is promised yet: net/http would be wrong
 	for _, step := range []struct {
-		payload []byte
-		flags   byte
-		want    uint32
+		payload     []byte
+		flags       byte
+		read, acked uint32 // the limit when it was read, and when net/http has acknowledged it
+		raised      bool
 	}{
-		{nil, flagAck, 0},                         // an acknowledgement of ours says nothing
-		{nil, 0, unlimitedStreams},                // the first may leave it open
-		{streams(7), 0, 7},                        //
-		{setting(4, 65535), 0, 7},                 // another setting leaves it alone
-		{streams(0), 0, 0},                        //
-		{append(streams(9), 0, 3), 0, 9},          // a torn entry at the end
-		{append(streams(1), streams(2)...), 0, 2}, // the last one counts
+		{nil, flagAck, 0, 0, false},                             // an acknowledgement of the provider says nothing
+		{nil, 0, 0, unlimitedStreams, true},                     // the first may leave it open
+		{streams(7), 0, 7, 7, false},                            // less holds at once
+		{setting(4, 65535), 0, 7, 7, false},                     // another setting leaves it alone
+		{streams(0), 0, 0, 0, false},                            //
+		{append(streams(9), 0, 3), 0, 0, 9, true},               // more when it is acknowledged; a torn entry at the end
+		{append(streams(1), streams(2)...), 0, 2, 2, false},     // the last one counts
+		{append(streams(20), setting(4, 1)...), 0, 2, 20, true}, // wherever it stands
 	} {
+		before := raised
 		w.in.feed(frame(frameSettings, step.flags, 0, step.payload))
-		if got := w.limit.Load(); got != step.want {
-			t.Errorf("after %x: limit %d, want %d", step.payload, got, step.want)
+		if got := w.limit.Load(); got != step.read {
+			t.Errorf("%x read: limit %d, want %d", step.payload, got, step.read)
+		}
+		if step.flags == 0 {
+			ours()
+		}
+		if got := w.limit.Load(); got != step.acked || raised > before != step.raised {
+			t.Errorf("%x acknowledged: limit %d, want %d; raised: %t", step.payload, got, step.acked, raised > before)
 		}
 	}
-	if told != 6 {
+	if told != 7 {
 		t.Errorf("told %d times", told)
+	}
+	// Several in one read: the lowest of what is not acknowledged holds.
+	for _, n := range []uint32{50, 3, 60} {
+		w.in.feed(frame(frameSettings, 0, 0, streams(n)))
+	}
+	for _, want := range []uint32{3, 3, 60} {
+		ours()
+		if got := w.limit.Load(); got != want {
+			t.Errorf("limit %d, want %d", got, want)
+		}
 	}
 }
 
