@@ -35,7 +35,7 @@ func TestBadJobs(t *testing.T) {
 		{"several at once", "push.apns", `{"id":"-","app":"A B","badge":"x","ids":[]}`, "invalid", []string{"id", "app", "badge", "ids"}},
 		{"unknown app", "push.apns", `{"app":"nobody","message":"hi","ids":"ab"}`, "unknown_app", []string{"default"}},
 		{"payload over the limit", "push.apns", `{"message":"` + strings.Repeat("x", 4096) + `","ids":"ab"}`, "payload", []string{"4096"}},
-		{"not built yet", "push.apns", `{"channel":"dGVzdA==","push_type":"liveactivity"}`, "invalid", []string{"not supported yet"}},
+		{"a broadcast that starts an activity", "push.apns", `{"channel":"dGVzdA==","event":"start","content_state":{}}`, "payload", []string{"start"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -114,7 +114,7 @@ func start(t *testing.T, name string, env []string, args ...string) *process {
 func clean(env []string) []string {
 	var kept []string
 	for _, e := range env {
-		if !strings.HasPrefix(e, "VOLLEY_") && !strings.HasPrefix(e, "NATS_") && !strings.HasPrefix(e, "GOOGLE_") {
+		if !strings.HasPrefix(e, "VOLLEY_") && !strings.HasPrefix(e, "NATS_") && !strings.HasPrefix(e, "GOOGLE_") && !strings.Contains(strings.ToUpper(e), "_PROXY=") {
 			kept = append(kept, e)
 		}
 	}

@@ -47,6 +47,7 @@ func TestJobBecomesPushAndEvent(t *testing.T) {
 	jobs := []struct{ subject, body, protocol, recipient string }{
 		{"push.apns", `{"id":"a1","message":"Hello","badge":0,"ids":"` + token(1) + `"}`, "http2", token(1)},
 		{"push.apns.high", `{"id":"a2","app":"legacy","message":"Hello","ids":["` + token(2) + `"]}`, "http2", token(2)},
+		{"push.apns", `{"id":"a3","channel":"Y2hhbm5lbA==","event":"update","content_state":{"goals":1}}`, "http2", "Y2hhbm5lbA=="},
 		{"push.gcm", `{"id":"g1","message":{"k":"v"},"ids":["reg-1"]}`, "v1", "reg-1"},
 		{"push.gcm.bulk", `{"id":"g2","app":"legacy","message":{"k":"v"},"ids":["reg-2"]}`, "legacy", "reg-2"},
 	}

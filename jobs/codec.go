@@ -13,30 +13,8 @@ import (
 // The codec is strict: unknown fields, two fields of one name, anything behind the object, broken Unicode and wrong
 // types are faults. null says the same as leaving the field out, except in GCM's message, where it is a value.
 // A malformed recipient is no fault of the job: see ValidateRecipient.
-func Decode(p Platform, body []byte) (*Job, error) { return decode(p, body, notYet) }
-
-// pending names a field whose behaviour is not built yet.
-type pending struct{ field string }
-
-// notYet is what Decode refuses as "not supported yet". Its rules are in place and tested; delete a row when the
-// behaviour behind it is built.
-var notYet = []pending{
-	{field: "channel"},
-}
-
-// decoder is the state of one Decode.
-type decoder struct {
-	faultList
-	platform Platform
-	table    *fieldTable
-	pending  []pending
-	job      *Job
-	// given holds the fields that are there and not null.
-	given map[string]value
-}
-
-func decode(p Platform, body []byte, notYet []pending) (*Job, error) {
-	d := &decoder{platform: p, pending: notYet, given: make(map[string]value)}
+func Decode(p Platform, body []byte) (*Job, error) {
+	d := &decoder{platform: p, given: make(map[string]value)}
 	d.job = &Job{Platform: p, App: DefaultApp, OnUncertain: OnUncertainResend}
 	switch p {
 	case APNS:
@@ -53,6 +31,16 @@ func decode(p Platform, body []byte, notYet []pending) (*Job, error) {
 		return nil, err
 	}
 	return d.job, nil
+}
+
+// decoder is the state of one Decode.
+type decoder struct {
+	faultList
+	platform Platform
+	table    *fieldTable
+	job      *Job
+	// given holds the fields that are there and not null.
+	given map[string]value
 }
 
 // read goes once over the whole text and sets what it finds; the rules that concern several fields come after it.
@@ -96,11 +84,6 @@ func (d *decoder) field(name string, v value) {
 	if !known {
 		d.unknown(name)
 		return
-	}
-	for _, p := range d.pending {
-		if p.field == name && v.kind != kindNull {
-			d.add(name, "not supported yet")
-		}
 	}
 	d.job.keep(name, v)
 	if v.kind == kindNull && name != fieldMessage {

@@ -35,11 +35,11 @@ func TestAcceptedJobs(t *testing.T) {
 	for _, c := range acceptedJobs() {
 		t.Run(c.name, func(t *testing.T) {
 			// Every accepted job must be accepted again in the form that segments carry.
-			job, err := decode(c.platform, []byte(c.body), c.pending)
+			job, err := Decode(c.platform, []byte(c.body))
 			if err != nil {
 				t.Fatal(err)
 			}
-			again, err := decode(c.platform, job.encode(), c.pending)
+			again, err := Decode(c.platform, job.encode())
 			if err != nil {
 				t.Fatalf("re-encoded as %s: %v", job.encode(), err)
 			}
@@ -53,7 +53,7 @@ func TestAcceptedJobs(t *testing.T) {
 func TestRefusedJobs(t *testing.T) {
 	for _, c := range refusedJobs() {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := decode(c.platform, []byte(c.body), c.pending)
+			_, err := Decode(c.platform, []byte(c.body))
 			var faults Faults
 			if !errors.As(err, &faults) {
 				t.Fatalf("got %v, want faults", err)
@@ -249,7 +249,7 @@ func TestExamples(t *testing.T) {
 			}
 		}
 	}
-	if seen != 6 {
-		t.Errorf("%d examples, want 6", seen)
+	if seen != 7 {
+		t.Errorf("%d examples, want 7", seen)
 	}
 }

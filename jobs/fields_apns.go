@@ -62,7 +62,7 @@ var apnsFields = newFieldTable(commonFields, []field{
 	{name: "priority", set: setPriority},
 	{name: "low_priority", set: flagAt(func(j *Job) **bool { return &j.APNS.LowPriority })},
 	{name: "collapse_id", set: headerAt(MaxCollapseIDBytes, func(j *Job) **string { return &j.APNS.CollapseID })},
-	{name: "channel", set: nonEmptyAt(func(j *Job) **string { return &j.APNS.Channel })},
+	{name: "channel", set: setChannel},
 	{name: "expiration", set: integerAt(0, MaxExpiration, func(j *Job) **int64 { return &j.APNS.Expiration })},
 	{name: "batch_size", set: integerAt(1, MaxBatchSize, func(j *Job) **int { return &j.APNS.BatchSize })},
 	{name: "error_timeout", set: setErrorTimeout},
@@ -136,6 +136,20 @@ func setPriority(d *decoder, name string, v value) {
 	}
 	priority, _ := strconv.Atoi(v.raw)
 	d.job.APNS.Priority = &priority
+}
+
+func setChannel(d *decoder, name string, v value) {
+	switch {
+	case v.kind != kindString:
+		d.wrongType(name, "a string", v)
+	case v.text() == "":
+		d.add(name, "must not be empty")
+	case len(v.text()) > MaxChannelBytes:
+		d.add(name, "has %d bytes, at most %d are taken", len(v.text()), MaxChannelBytes)
+	default:
+		channel := v.text()
+		d.job.APNS.Channel = &channel
+	}
 }
 
 func setErrorTimeout(d *decoder, name string, v value) {

@@ -55,8 +55,7 @@ func fuzzDecode(f *testing.F, p Platform) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		// Nothing is pending, so that the rules behind it are reached.
-		job, err := decode(p, body, nil)
+		job, err := Decode(p, body)
 		if err != nil {
 			var faults Faults
 			if !errors.As(err, &faults) || len(faults) == 0 || len(faults) > MaxFaults+1 || job != nil {
@@ -71,7 +70,7 @@ func fuzzDecode(f *testing.F, p Platform) {
 		if len(encoded) > len(body)+2 {
 			t.Fatalf("%s became %s", body, encoded)
 		}
-		again, err := decode(p, encoded, nil)
+		again, err := Decode(p, encoded)
 		if err != nil {
 			t.Fatalf("%s became %s: %v", body, encoded, err)
 		}

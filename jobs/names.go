@@ -48,6 +48,8 @@ const (
 	MaxRetries = 100
 	// MaxCollapseIDBytes is the longest apns-collapse-id, in bytes.
 	MaxCollapseIDBytes = 64
+	// MaxChannelBytes is the longest channel id of a broadcast, in bytes; ours: Apple says not to assume a size.
+	MaxChannelBytes = 1024
 	// MaxAPNSTopicBytes is the longest apns-topic and apns-push-type, in bytes; ours, far above any bundle id.
 	MaxAPNSTopicBytes = 255
 	// MaxEpochSeconds is the latest time that the binary frame's 32 bits can say: the end of an APNs job's expiration.

@@ -4,9 +4,9 @@ import "fmt"
 
 func refusedJobs() []refused {
 	var all []refused
-	platform, blind, later := APNS, false, notYet
+	platform, blind := APNS, false
 	add := func(body, want string) {
-		all = append(all, refused{fmt.Sprintf("%s %.60s", platform, body), platform, body, want, blind, later})
+		all = append(all, refused{fmt.Sprintf("%s %.60s", platform, body), platform, body, want, blind})
 	}
 
 	// Not one JSON object. A schema sees none of it, because it only sees what was parsed.
@@ -190,15 +190,14 @@ func refusedJobs() []refused {
 	add(`{"push_type":"background","badge":1,"title":"t"`+rest, `title: a push of type "background" can't have an alert, badge or sound; badge: a push of type "background" can't have an alert, badge or sound`)
 	add(`{"deliver_at":"2106-02-07T06:28:15Z","expiration":1`+rest, `deliver_at: is so late that the expiration does not fit its 32 bits any more (the year 2106)`)
 	add(`{"deliver_at":"2106-01-08T06:28:16Z"`+rest, `deliver_at: is so late that the expiration does not fit its 32 bits any more (the year 2106)`)
-	add(`{"channel":"dGVzdA=="}`, `channel: not supported yet`)
-	later = nil
 	add(`{"channel":"no base64"}`, `channel: must be the base64 text that the creation of the channel answered`)
 	add(`{"channel":"dGVzdA==","push_type":"alert"}`, `push_type: must be "liveactivity" for a channel`)
 	blind = false
+	add(`{"channel":"`+repeat("dGVz", MaxChannelBytes/4)+`dA=="}`, `channel: has 1028 bytes, at most 1024 are taken`)
+	add(`{"channel":"dGVzdA==","collapse_id":"c"}`, `collapse_id: can't go with "channel": a broadcast replaces nothing`)
 	add(`{"channel":"dGVzdA=="`+rest, `channel: can't go with "ids": a job has one kind of recipient`)
 	add(`{"channel":""}`, `channel: must not be empty`)
 	add(`{"channel":1}`, `channel: must be a string, is a number`)
-	later = notYet
 
 	// GCM.
 	platform = GCM

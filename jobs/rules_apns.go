@@ -29,6 +29,9 @@ func (d *decoder) checkAPNS() {
 		if o.PushType != nil && *o.PushType != pushTypeLiveActivity {
 			d.add("push_type", "must be %q for a channel", pushTypeLiveActivity)
 		}
+		if o.CollapseID != nil {
+			d.add("collapse_id", `can't go with "channel": a broadcast replaces nothing`)
+		}
 	}
 }
 

@@ -52,7 +52,7 @@ func (a *apnsApp) request(seg *jobs.Segment) (apns.Request, time.Time, error) {
 	o := seg.Job.APNS
 	request := apns.Request{
 		Topic: or(o.Topic, a.Topic), BatchSize: or(o.BatchSize, a.BatchSize),
-		CollapseID: or(o.CollapseID, ""), PushType: or(o.PushType, ""), ErrorTimeout: a.ErrorTimeout,
+		CollapseID: or(o.CollapseID, ""), PushType: or(o.PushType, ""), ErrorTimeout: a.ErrorTimeout, Channel: or(o.Channel, ""),
 	}
 	if o.ErrorTimeout != nil {
 		// 0 is no wait at all, which the sender would take for its default.
@@ -79,7 +79,10 @@ func (a *apnsApp) request(seg *jobs.Segment) (apns.Request, time.Time, error) {
 	message.MaxPayloadLength = or(o.MaxPayloadLength, a.MaxPayloadLength)
 	// The limit follows from the push type, and a push type that is not given from the payload.
 	limit := 0
-	if request.PushType != "" {
+	switch {
+	case request.Channel != "":
+		limit = apns.MaxBroadcastPayload
+	case request.PushType != "":
 		limit = apns.PayloadLimit(request.PushType)
 	}
 	payload, err := message.Payload(limit)
@@ -139,11 +142,12 @@ func (b *apnsBatch) Deadline() time.Time { return b.deadline }
 func (b *apnsBatch) Send(ctx context.Context, recipients []int, proceed func() bool, out []sender.Outcome) {
 	request := b.request
 	request.Proceed = proceed
-	request.Tokens = make([]string, len(recipients))
 	positions := make([]int, len(recipients))
 	for k, i := range recipients {
-		request.Tokens[k] = b.seg.Job.IDs[i].Reveal()
 		positions[k] = b.seg.Position(i)
+		if request.Channel == "" {
+			request.Tokens = append(request.Tokens, b.seg.Job.IDs[i].Reveal())
+		}
 	}
 	request.IDs = apnsIDs(b.seg.Job.App, b.seg.JobID, positions)
 	answers := make([]sender.Outcome, len(recipients))

@@ -45,10 +45,16 @@ func previewAPNS(seg *jobs.Segment) (string, error) {
 	if err != nil {
 		return "", faultsOf(err)
 	}
-	request.Tokens = []string{seg.Job.Recipient(0)}
+	if request.Channel == "" {
+		request.Tokens = []string{seg.Job.Recipient(0)}
+	}
 	request.IDs = apnsIDs(seg.Job.App, seg.JobID, []int{0})
 	var b strings.Builder
-	fmt.Fprintf(&b, "POST %s/3/device/%s\n", apns.ProductionEndpoint, request.Tokens[0])
+	path, err := client.Path(&request, 0)
+	if err != nil {
+		return "", faultsOf(err)
+	}
+	fmt.Fprintf(&b, "POST %s%s\n", apns.ProductionEndpoint, path)
 	fields, err := client.HeaderFields(&request, 0)
 	if err != nil {
 		return "", faultsOf(err)

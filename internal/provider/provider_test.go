@@ -148,6 +148,37 @@ func cmpOr[T comparable](a, b T) T {
 	return a
 }
 
+// TestBroadcastJob: a channel takes the place of the ids, with the limit and the path of its own API.
+func TestBroadcastJob(t *testing.T) {
+	const channel = "Y2hhbm5lbA=="
+	batch, err := prepareAPNS(t, `{"channel":"`+channel+`","event":"update","content_state":{"a":1},"expiration":0}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := batch.request; r.Channel != channel || string(r.Payload) != `{"aps":{"content-state":{"a":1},"event":"update"}}` || !batch.Deadline().IsZero() {
+		t.Errorf("%+v", r)
+	}
+	long := strings.Repeat("x", 5120-len(`{"aps":{"event":"end"},"k":""}`))
+	if _, err := prepareAPNS(t, `{"channel":"`+channel+`","event":"end","extra":{"k":"`+long+`"}}`); err != nil {
+		t.Errorf("at the limit: %v", err)
+	}
+	if _, err := prepareAPNS(t, `{"channel":"`+channel+`","event":"end","extra":{"k":"`+long+`x"}}`); err == nil {
+		t.Error("over the limit: no fault")
+	}
+	text, err := Preview(segment(t, jobs.APNS, `{"id":"j","channel":"`+channel+`","event":"end"}`).Job, published)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{
+		"POST https://api.push.apple.com/4/broadcasts/apps/TOPIC-OF-THE-APP\n", "apns-channel-id: " + channel + "\n", "apns-push-type: liveactivity\n",
+		"apns-request-id: ", `{"aps":{"event":"end"}}`,
+	} {
+		if !strings.Contains(text, line) {
+			t.Errorf("%s lacks %q", text, line)
+		}
+	}
+}
+
 func TestPayloadOverTheLimitIsAFaultOfTheJob(t *testing.T) {
 	long := strings.Repeat("x", 5100)
 	if _, err := prepareAPNS(t, `{"message":"`+long[:4076]+`","ids":"ab"}`); err != nil { // with {"aps":{"alert":""}} exactly 4,096

@@ -114,6 +114,8 @@ type CertificateInfo struct {
 	Production, Sandbox bool
 	// NotAfter is when it expires.
 	NotAfter time.Time
+	// Listed says that the certificate has a list of its topics, so that no other is allowed.
+	Listed bool
 }
 
 // Extensions of Apple's certificates and the subject's UID, apns-http2 §3.1.
@@ -146,6 +148,7 @@ func DescribeCertificate(certificate *tls.Certificate) (CertificateInfo, error) 
 			info.Production = true
 		case extension.Id.Equal(oidTopics), extension.Id.Equal(oidMultiTopics):
 			info.addTopics(topicsIn(extension.Value)...)
+			info.Listed = len(info.Topics) > 0
 		}
 	}
 	for _, name := range leaf.Subject.Names {

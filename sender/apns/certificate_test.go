@@ -163,7 +163,7 @@ func TestDescribeCertificate(t *testing.T) {
 			issue(t, extension(oidTopics, []byte{0x30, 0x7f, 1})), CertificateInfo{Topics: []string{bundle}, DefaultTopic: bundle},
 		},
 		"one string in the extension": {
-			issue(t, extension(oidTopics, append([]byte{asn1.TagUTF8String, 5}, "a.b.c"...))), CertificateInfo{Topics: []string{"a.b.c", bundle}, DefaultTopic: bundle},
+			issue(t, extension(oidTopics, append([]byte{asn1.TagUTF8String, 5}, "a.b.c"...))), CertificateInfo{Topics: []string{"a.b.c", bundle}, DefaultTopic: bundle, Listed: true},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -194,6 +194,9 @@ func TestDescribeCertificate(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{bundle, bundle + ".voip", bundle + ".complication"}, got.Topics); diff != "" {
 		t.Error(diff)
+	}
+	if !got.Listed {
+		t.Error("its list of topics is not noticed")
 	}
 	for _, broken := range []*tls.Certificate{{}, {Certificate: [][]byte{{1}}}} {
 		if _, err := DescribeCertificate(broken); err == nil {

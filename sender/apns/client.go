@@ -88,6 +88,7 @@ type Client struct {
 	pool           *pool
 	certificate    *tls.Certificate
 	topic          string
+	topics         []string // what a certificate that lists its topics allows
 	requestTimeout time.Duration
 	now            func() time.Time
 	defaults       Defaults
@@ -195,6 +196,9 @@ func (c *Client) checkCredential(config Config) []error {
 		faults = append(faults, fmt.Errorf("the certificate is not for topic %s; it allows %q", clip(config.Topic), info.Topics))
 	}
 	c.topic = either(config.Topic, info.DefaultTopic)
+	if info.Listed {
+		c.topics = info.Topics
+	}
 	return faults
 }
 
@@ -207,13 +211,13 @@ func either[T comparable](value, fallback T) T {
 	return value
 }
 
-// Deliver sends one notification to each of r.Tokens and sets out[i] for each of them; out must be as long as r.Tokens.
-// It returns when all are set. A request that Apple would refuse for everybody is not sent: every outcome is then the row
+// Deliver sends one notification to each of r.Tokens, or one to r.Channel, and sets out[i] for each of them; out must be as
+// long. It returns when all are set. A request that Apple would refuse for everybody is not sent: every outcome is then the row
 // Apple would have answered with (see Validate). When ctx ends, what is not begun is sender.Unsent and what is written
 // without an answer is sender.Uncertain. Nothing is sent twice. Safe for concurrent use; calls share the connections
 // fairly.
 func (c *Client) Deliver(ctx context.Context, r *Request, out []sender.Outcome) {
-	out = out[:len(r.Tokens)]
+	out = out[:r.recipients()]
 	shared, problems := c.headersOf(r)
 	if len(problems) > 0 {
 		for i := range out {
@@ -229,7 +233,7 @@ func (c *Client) Deliver(ctx context.Context, r *Request, out []sender.Outcome) 
 		progress:     time.Now(),
 	}
 	one.timeout = max(c.requestTimeout, one.errorTimeout)
-	one.flights = prepare(r, out)
+	one.flights = prepare(r, &shared, out)
 	if len(one.flights) == 0 {
 		return
 	}
@@ -244,12 +248,12 @@ func (c *Client) Deliver(ctx context.Context, r *Request, out []sender.Outcome) 
 }
 
 // prepare makes a flight of each recipient that can be sent, and sets the outcome of the others.
-func prepare(r *Request, out []sender.Outcome) []flight {
+func prepare(r *Request, shared *headers, out []sender.Outcome) []flight {
 	good := 0
-	for i, token := range r.Tokens {
+	for i := range out {
 		out[i] = sender.Outcome{}
 		switch {
-		case !ValidToken(token):
+		case r.Channel == "" && !ValidToken(r.Tokens[i]):
 			out[i] = sender.Failed(Reason(MalformedToken), 0)
 		case r.IDs != nil && !isUUID(r.IDs[i]):
 			out[i] = sender.Failed(Reason("BadMessageId"), 0)
@@ -259,12 +263,12 @@ func prepare(r *Request, out []sender.Outcome) []flight {
 	}
 	flights := make([]flight, good)
 	next := 0
-	for i, token := range r.Tokens {
+	for i := range out {
 		if out[i].Class != sender.Unset {
 			continue
 		}
 		f := &flights[next]
-		f.index, f.path = i, "/3/device/"+token
+		f.index, f.path = i, shared.path(r, i)
 		if r.IDs != nil {
 			f.id = strings.ToLower(r.IDs[i]) // Apple's canonical form
 		}

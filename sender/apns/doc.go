@@ -13,13 +13,14 @@
 //
 //	reasons.go      what Apple answers, and what follows from it
 //	message.go      what a notification can say;  payload.go, truncate.go: its JSON, its sizes
-//	headers.go      push type, topic, priority, expiration, collapse id
+//	pushtype.go     push types: what a payload says of its own, topics and limits;  headers.go: the other headers
+//	broadcast.go    one notification for all followers of a channel
 //	key.go          provider tokens (.p8);  certificate.go: client certificates (.p12, .pem)
 //	pool.go         who may use which connection next;  lifecycle.go: how connections come and go
 //	learn.go        what one answer says about its connection and about the rest of the call
 //	h2link.go       one connection over net/http, behind the link interface, so that another engine can take its place
 //	wire.go         what net/http does not tell: GOAWAY, refused streams, SETTINGS
 //
-// Not here yet: HTTPS_PROXY is not honoured, broadcast channels are not sent to, and the binary protocol with its
+// Not here yet: HTTPS_PROXY is not honoured, and the binary protocol with its
 // feedback service is absent.
 package apns

@@ -1,26 +1,9 @@
 package apns
 
 import (
-	"encoding/json"
 	"strconv"
 	"strings"
 	"time"
-)
-
-// The values of apns-push-type that Apple documents (apns-http2 §5). Any other word is passed on as it is, so that a new
-// one needs no release.
-const (
-	PushTypeAlert        = "alert"
-	PushTypeBackground   = "background"
-	PushTypeVoIP         = "voip"
-	PushTypeComplication = "complication"
-	PushTypeFileProvider = "fileprovider"
-	PushTypeMDM          = "mdm"
-	PushTypeLocation     = "location"
-	PushTypeLiveActivity = "liveactivity"
-	PushTypePushToTalk   = "pushtotalk"
-	PushTypeWidgets      = "widgets"
-	PushTypeControls     = "controls"
 )
 
 // Priorities of apns-priority: now, when it suits the device, and last of all.
@@ -32,81 +15,6 @@ const (
 
 // MaxCollapseID is the most bytes (not characters) of apns-collapse-id.
 const MaxCollapseID = 64
-
-// topicSuffix is what a push type adds to the bundle id, apns-http2 §5. Types that are absent add nothing.
-func topicSuffix(pushType string) string {
-	switch pushType {
-	case PushTypeVoIP:
-		return ".voip"
-	case PushTypeComplication:
-		return ".complication"
-	case PushTypeFileProvider:
-		return ".pushkit.fileprovider"
-	case PushTypeLocation:
-		return ".location-query"
-	case PushTypeLiveActivity:
-		return ".push-type.liveactivity"
-	case PushTypePushToTalk:
-		return ".voip-ptt"
-	case PushTypeWidgets:
-		return ".push-type.widgets"
-	case PushTypeControls:
-		return ".push-type.controls"
-	}
-	return ""
-}
-
-// TopicFor returns the apns-topic for a bundle id and a push type: the bundle id with the type's suffix, unless it has
-// that suffix already. The topic of type mdm is the UID of the MDM certificate and is returned as it is.
-func TopicFor(bundle, pushType string) string {
-	suffix := topicSuffix(pushType)
-	if bundle == "" || strings.HasSuffix(bundle, suffix) {
-		return bundle
-	}
-	return bundle + suffix
-}
-
-// PayloadLimit is the most bytes of a payload of the push type.
-func PayloadLimit(pushType string) int {
-	if pushType == PushTypeVoIP {
-		return MaxVoIPPayload
-	}
-	return MaxPayload
-}
-
-// PushTypeOf derives the push type from a payload: "mdm" for {"mdm": …}, "liveactivity" if the aps dictionary has
-// content-state, event, attributes-type or attributes, "background" if it has content-available and neither alert, badge
-// nor sound, and "alert" for everything else, also for what is not valid JSON.
-func PushTypeOf(payload []byte) string {
-	var root struct {
-		MDM json.RawMessage `json:"mdm"`
-		APS *struct {
-			Alert            json.RawMessage `json:"alert"`
-			Badge            json.RawMessage `json:"badge"`
-			Sound            json.RawMessage `json:"sound"`
-			ContentAvailable json.RawMessage `json:"content-available"`
-			ContentState     json.RawMessage `json:"content-state"`
-			Event            json.RawMessage `json:"event"`
-			AttributesType   json.RawMessage `json:"attributes-type"`
-			Attributes       json.RawMessage `json:"attributes"`
-		} `json:"aps"`
-	}
-	if json.Unmarshal(payload, &root) != nil {
-		return PushTypeAlert
-	}
-	aps := root.APS
-	switch {
-	case aps == nil && root.MDM != nil:
-		return PushTypeMDM
-	case aps == nil:
-		return PushTypeAlert
-	case aps.ContentState != nil || aps.Event != nil || aps.AttributesType != nil || aps.Attributes != nil:
-		return PushTypeLiveActivity
-	case string(aps.ContentAvailable) == "1" && aps.Alert == nil && aps.Badge == nil && aps.Sound == nil:
-		return PushTypeBackground
-	}
-	return PushTypeAlert
-}
 
 // Expiration is the header apns-expiration, which has three states: absent (the zero Expiration: Apple stores the
 // notification by its own policy, up to 30 days), ExpireNow (one attempt, never stored), and a time (ExpireAt).

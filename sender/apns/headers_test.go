@@ -25,20 +25,71 @@ func TestPushTypeOf(t *testing.T) {
 		`{"aps":{"content-available":1}}`:       PushTypeBackground,
 		`{"aps":{"content-available":1},"k":1}`: PushTypeBackground,
 		`{"aps":{"content-available":0}}`:       PushTypeAlert,
-		`{"aps":{"content-available":1,"alert":"a"}}`:    PushTypeAlert,
-		`{"aps":{"content-available":1,"badge":1}}`:      PushTypeAlert,
-		`{"aps":{"content-available":1,"sound":"d"}}`:    PushTypeAlert,
-		`{"aps":{"content-state":{}}}`:                   PushTypeLiveActivity,
-		`{"aps":{"event":"end","content-available":1}}`:  PushTypeLiveActivity,
-		`{"aps":{"attributes-type":"T","alert":"a"}}`:    PushTypeLiveActivity,
-		`{"aps":{"attributes":{},"event":"start"}}`:      PushTypeLiveActivity,
-		`{"aps":{"timestamp":1,"alert":"not enough"}}`:   PushTypeAlert,
-		`{"aps":{"stale-date":1,"dismissal-date":1}}`:    PushTypeAlert,
-		`{"aps":{"alert":"a","mutable-content":1}}`:      PushTypeAlert,
+		`{"aps":{"content-available":1,"alert":"a"}}`:   PushTypeAlert,
+		`{"aps":{"content-available":1,"badge":1}}`:     PushTypeAlert,
+		`{"aps":{"content-available":1,"sound":"d"}}`:   PushTypeAlert,
+		`{"aps":{"content-state":{}}}`:                  PushTypeLiveActivity,
+		`{"aps":{"event":"end","content-available":1}}`: PushTypeLiveActivity,
+		`{"aps":{"attributes-type":"T","alert":"a"}}`:   PushTypeLiveActivity,
+		`{"aps":{"attributes":{},"event":"start"}}`:     PushTypeLiveActivity,
+		`{"aps":{"timestamp":1,"alert":"not enough"}}`:  PushTypeAlert,
+		`{"aps":{"stale-date":1,"dismissal-date":1}}`:   PushTypeAlert,
+		`{"aps":{"alert":"a","mutable-content":1}}`:     PushTypeAlert,
+		`{"aps":{"content-available":1,"alert":null}}`:  PushTypeBackground,
+		`{"mdm":null}`: PushTypeAlert,
 		`{"aps":{"content-available":1,"category":"c"}}`: PushTypeBackground,
 	} {
 		if got := PushTypeOf([]byte(payload)); got != want {
 			t.Errorf("%s: %s, want %s", payload, got, want)
+		}
+	}
+}
+
+// TestConflicts: a given push type that the payload contradicts is a fault, and any other is passed on.
+func TestConflicts(t *testing.T) {
+	const (
+		empty    = `{"aps":{}}`
+		alert    = `{"aps":{"alert":"a"}}`
+		silent   = `{"aps":{"content-available":1}}`
+		noisy    = `{"aps":{"content-available":1,"sound":"s"}}`
+		badge    = `{"aps":{"content-available":1,"badge":0}}`
+		activity = `{"aps":{"event":"update","content-state":{}}}`
+		mdm      = `{"mdm":"magic"}`
+	)
+	c := newClient(t, Config{Key: testKey(t), Topic: bundle})
+	for _, test := range []struct {
+		pushType, payload string
+		conflict          bool
+	}{
+		{"", empty, false},
+		{"", silent, false},
+		{"alert", alert, false},
+		{"alert", empty, false},
+		{"alert", silent, false},
+		{"alert", activity, true},
+		{"alert", mdm, true},
+		{"background", silent, false},
+		{"background", empty, true},
+		{"background", alert, true},
+		{"background", noisy, true},
+		{"background", badge, true},
+		{"mdm", mdm, false},
+		{"mdm", alert, true},
+		{"liveactivity", activity, false},
+		{"liveactivity", alert, true},
+		{"voip", empty, false},
+		{"voip", silent, false},
+		{"complication", silent, false},
+		{"fileprovider", `{"container-identifier":"c"}`, false},
+		{"location", empty, false},
+		{"pushtotalk", empty, false},
+		{"widgets", `{"aps":{"content-changed":true}}`, false},
+		{"controls", empty, false},
+		{"brandnew", mdm, false},
+	} {
+		err := c.Validate(&Request{PushType: test.pushType, Payload: []byte(test.payload)})
+		if !test.conflict && err != nil || test.conflict && (err == nil || !strings.HasPrefix(err.Error(), "push_type: is "+test.pushType)) {
+			t.Errorf("%s with %s: %v", test.pushType, test.payload, err)
 		}
 	}
 }
@@ -130,6 +181,7 @@ func TestIsUUID(t *testing.T) {
 func TestValidate(t *testing.T) {
 	alert := []byte(`{"aps":{"alert":"a"}}`)
 	background := []byte(`{"aps":{"content-available":1}}`)
+	activity := []byte(`{"aps":{"event":"end"}}`)
 	sized := func(n int) []byte { return []byte(`{"k":"` + strings.Repeat("x", n-8) + `"}`) }
 	for name, test := range map[string]struct {
 		request Request
@@ -149,6 +201,8 @@ func TestValidate(t *testing.T) {
 		"priority -1":               {Request{Payload: alert, Priority: -1}, bundle, "priority BadPriority"},
 		"background":                {Request{Payload: background}, bundle, ""},
 		"background with 5":         {Request{Payload: background, Priority: 5}, bundle, ""},
+		"activity with 5":           {Request{Payload: activity, Priority: 5}, bundle, ""},
+		"activity with 1":           {Request{Payload: activity, Priority: 1}, bundle, "priority BadPriority"},
 		"background with 10":        {Request{Payload: background, Priority: 10}, bundle, "priority BadPriority"},
 		"background with 1":         {Request{Payload: background, Priority: 1}, bundle, "priority BadPriority"},
 		"collapse id of 64 bytes":   {Request{Payload: alert, CollapseID: strings.Repeat("c", 64)}, bundle, ""},
@@ -199,13 +253,13 @@ func TestHeadersOfARequest(t *testing.T) {
 		},
 		"given type wins over the payload": {
 			Request{Payload: []byte(`{"aps":{"content-available":1}}`), PushType: "voip", Priority: 10},
-			headers{topic: bundle + ".voip", pushType: "voip", priority: "10"},
+			headers{topic: bundle + ".voip", pushType: "voip", priority: "10", ownTopic: true},
 		},
 		"own topic": {
 			Request{Payload: []byte(`{}`), Topic: "com.example.other"}, headers{topic: "com.example.other", pushType: "alert", ownTopic: true},
 		},
 		"the app's topic, said again": {
-			Request{Payload: []byte(`{}`), Topic: bundle + ".voip", PushType: "voip"}, headers{topic: bundle + ".voip", pushType: "voip"},
+			Request{Payload: []byte(`{}`), Topic: bundle + ".voip", PushType: "voip"}, headers{topic: bundle + ".voip", pushType: "voip", ownTopic: true},
 		},
 		"expiration and collapse id": {
 			Request{Payload: []byte(`{}`), Expiration: ExpireNow(), CollapseID: "c"},

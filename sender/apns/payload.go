@@ -12,8 +12,10 @@ import (
 const (
 	// MaxPayload is the limit of every push type but the next.
 	MaxPayload = 4096
-	// MaxVoIPPayload is the limit of push type voip, and of broadcasts.
+	// MaxVoIPPayload is the limit of push type voip.
 	MaxVoIPPayload = 5120
+	// MaxBroadcastPayload is the limit of a broadcast to a channel.
+	MaxBroadcastPayload = 5120
 )
 
 // The keys Apple knows, apns-http2 §8. A message given as an object has only keys of the first list (it is the alert), or

@@ -8,11 +8,14 @@ import (
 	"time"
 )
 
-// Request is one rendered notification for many device tokens. It is read-only while it is delivered.
+// Request is one rendered notification for many device tokens, or for a channel. It is read-only while it is delivered.
 type Request struct {
 	// Tokens are the recipients, hex. A malformed one fails alone.
 	Tokens []string
-	// IDs is the apns-id of each token, a UUID; nil lets Apple invent them.
+	// Channel makes the notification a broadcast to everybody who follows the channel (iOS 18), instead of one to Tokens: its
+	// id in base64, as its creation answered. There is one outcome.
+	Channel string
+	// IDs is the apns-id of each token, a UUID, or the apns-request-id of a broadcast; nil lets Apple invent them.
 	IDs []string
 	// Payload is the JSON body, as Message.Payload renders it.
 	Payload []byte
@@ -39,7 +42,9 @@ type Request struct {
 // headers is what all notifications of a request share on the wire, with every default filled in.
 type headers struct {
 	topic, pushType, priority, expiration, collapseID string
-	// ownTopic says that the topic was chosen by the request against the client's.
+	// channel makes it a broadcast; topic is the bundle id then, and goes into the path.
+	channel string
+	// ownTopic says that the topic was chosen by the request, or its suffix by the push type, against the client's.
 	ownTopic bool
 }
 
@@ -53,13 +58,21 @@ func (c *Client) Validate(r *Request) error {
 func (c *Client) headersOf(r *Request) (headers, Problems) {
 	var problems Problems
 	h := headers{pushType: r.PushType, expiration: r.Expiration.String(), collapseID: r.CollapseID}
-	if h.pushType == "" {
-		h.pushType = PushTypeOf(r.Payload)
+	body, limit := contentsOf(r.Payload), 0
+	if r.Channel != "" {
+		c.setBroadcast(&h, r, body, &problems)
+		limit = MaxBroadcastPayload
+	} else {
+		h.pushType = either(h.pushType, body.pushType())
+		c.setTopic(&h, r, &problems)
+		limit = PayloadLimit(h.pushType)
 	}
-	c.setTopic(&h, r, &problems)
 	setPriority(&h, r, &problems)
-	if !isWord(h.pushType) {
+	switch conflict := body.conflict(h.pushType); {
+	case !isWord(h.pushType):
 		problems.add("InvalidPushType", "push_type", "must be a word like alert or background")
+	case conflict != "" && json.Valid(r.Payload):
+		problems.add("InvalidPushType", "push_type", conflict)
 	}
 	if h.pushType == PushTypeLocation && c.certificate != nil {
 		problems.add("InvalidPushType", "push_type", "location needs a provider token (.p8 key); this app uses a certificate")
@@ -69,7 +82,6 @@ func (c *Client) headersOf(r *Request) (headers, Problems) {
 	} else if !isHeaderText(r.CollapseID) {
 		problems.add("BadCollapseId", "collapse_id", "may have visible ASCII characters only")
 	}
-	limit := PayloadLimit(h.pushType)
 	switch {
 	case len(r.Payload) == 0:
 		problems.add("PayloadEmpty", "message", "the payload is empty")
@@ -78,8 +90,8 @@ func (c *Client) headersOf(r *Request) (headers, Problems) {
 	case !json.Valid(r.Payload):
 		problems.add("BadRequestPayload", "payload", "not valid JSON")
 	}
-	if r.IDs != nil && len(r.IDs) != len(r.Tokens) {
-		problems.add("BadMessageId", "", fmt.Sprintf("%d apns-ids for %d tokens", len(r.IDs), len(r.Tokens)))
+	if r.IDs != nil && len(r.IDs) != r.recipients() {
+		problems.add("BadMessageId", "", fmt.Sprintf("%d apns-ids for %d recipients", len(r.IDs), r.recipients()))
 	}
 	return h, problems
 }
@@ -89,15 +101,31 @@ type HeaderField struct{ Name, Value string }
 
 // fields lists the headers that say something. The provider token is not among them.
 func (h *headers) fields(id string) []HeaderField {
-	all := []HeaderField{
+	if h.channel != "" {
+		return h.broadcastFields(id)
+	}
+	return given([]HeaderField{
 		{"apns-topic", h.topic},
 		{"apns-push-type", h.pushType},
 		{"apns-priority", h.priority},
 		{"apns-expiration", h.expiration},
 		{"apns-collapse-id", h.collapseID},
 		{"apns-id", id},
-	}
+	})
+}
+
+// given leaves out what says nothing.
+func given(all []HeaderField) []HeaderField {
 	return slices.DeleteFunc(all, func(f HeaderField) bool { return f.Value == "" })
+}
+
+// Path is the path that notification i of the request would go to, which for a device names its token. The error is that of Validate.
+func (c *Client) Path(r *Request, i int) (string, error) {
+	shared, problems := c.headersOf(r)
+	if len(problems) > 0 {
+		return "", problems
+	}
+	return shared.path(r, i), nil
 }
 
 // HeaderFields returns the headers that notification i of the request would be sent with, but for the provider token. It sends
@@ -115,17 +143,18 @@ func (c *Client) HeaderFields(r *Request, i int) ([]HeaderField, error) {
 }
 
 func (c *Client) setTopic(h *headers, r *Request, problems *Problems) {
-	own := TopicFor(c.topic, h.pushType)
-	h.topic = own
+	h.topic = TopicFor(c.topic, h.pushType)
 	if r.Topic != "" {
 		h.topic = TopicFor(r.Topic, h.pushType)
-		h.ownTopic = h.topic != own
 	}
+	h.ownTopic = h.topic != c.topic
 	switch {
 	case h.topic == "":
 		problems.add("MissingTopic", "topic", "is needed: set the app's topic (its bundle id) or the job's")
 	case !isHeaderText(h.topic):
 		problems.add("BadTopic", "topic", "may have visible ASCII characters only")
+	case len(c.topics) > 0 && !slices.Contains(c.topics, h.topic):
+		problems.add("TopicDisallowed", "push_type", fmt.Sprintf("%s needs topic %s, which the certificate does not allow; it allows %q", clip(h.pushType), clip(h.topic), c.topics))
 	}
 }
 
@@ -139,6 +168,9 @@ func setPriority(h *headers, r *Request, problems *Problems) {
 		h.priority = fmt.Sprint(r.Priority)
 		if h.pushType == PushTypeBackground && r.Priority != PriorityLow {
 			problems.add("BadPriority", "priority", fmt.Sprintf("a background push must have priority 5, not %d", r.Priority))
+		}
+		if h.pushType == PushTypeLiveActivity && r.Priority == PriorityLowest {
+			problems.add("BadPriority", "priority", "a Live Activity push must have priority 10 or 5, not 1")
 		}
 	default:
 		problems.add("BadPriority", "priority", fmt.Sprintf("must be 10, 5 or 1, not %d", r.Priority))

@@ -124,7 +124,7 @@ func (c *Client) render(message *Message, o *sendOptions) Problems {
 	case m.MaxPayloadLength == 0:
 		m.MaxPayloadLength = c.defaults.MaxPayloadLength
 	}
-	payload, problems := m.render(PayloadLimit(o.request.PushType))
+	payload, problems := m.render(o.request.payloadLimit())
 	if len(problems) > 0 {
 		return problems
 	}

@@ -155,7 +155,7 @@ func TestSendFaults(t *testing.T) {
 		"priority":            {nil, []Option{WithPriority(2)}, []string{"priority: must be 10, 5 or 1, not 2"}, UnknownError},
 		"too large":           {NewMessage(strings.Repeat("x", 5000)), nil, []string{"the payload has 5020 bytes, at most 4096 are allowed"}, InvalidPayloadSizeError},
 		"message and options": {&Message{Extra: map[string]any{"aps": 1}}, []Option{WithBatchSize(0)}, []string{"batch_size", "extra"}, UnknownError},
-		"ids":                 {nil, []Option{WithIDs([]string{"a", "b"})}, []string{"2 apns-ids for 1 tokens"}, UnknownError},
+		"ids":                 {nil, []Option{WithIDs([]string{"a", "b"})}, []string{"2 apns-ids for 1 recipients"}, UnknownError},
 	} {
 		t.Run(name, func(t *testing.T) {
 			response, err := c.Send(t.Context(), tokens(1), test.message, test.options...)

@@ -4,7 +4,7 @@
 //
 // Modelled, from Apple's pages "Sending notification requests to APNs", "Handling notification responses from APNs",
 // "Establishing a token-based connection to APNs" and "Establishing a certificate-based connection to APNs":
-// POST /3/device/<token> with all its headers; provider tokens with their age, the binding of a connection to its first
+// POST /3/device/<token> with all its headers; POST /4/broadcasts/apps/<bundle id> with its channels; provider tokens with their age, the binding of a connection to its first
 // key and the 20-minute rule; provider certificates with their topics; statuses, reasons and their bodies; and that the
 // service takes HTTP/2 only and states how many streams it serves at once.
 //
@@ -14,6 +14,6 @@
 // environment, and everything else that can happen to a connection (simulator.Fault, in Options.Scripts).
 //
 // Not modelled: that a certificate is of the wrong environment (an untrusted one is answered 403), storage and delivery
-// to devices, apns-unique-id of the development environment, key scopes, broadcasts and channel management, and the
+// to devices, apns-unique-id of the development environment, key scopes, the management of channels, and the
 // binary protocol, which Apple's service no longer speaks.
 package apnstest

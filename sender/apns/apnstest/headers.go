@@ -16,10 +16,10 @@ import (
 // maxCollapseID is in bytes.
 const maxCollapseID = 64
 
-// messageID is the apns-id of the answer: the request's if that is a canonical UUID, else a new one. The service
-// writes those it makes itself in upper case.
-func messageID(h h2sim.Fields) (id, reason string) {
-	switch value, count := h.Get("apns-id"), h.Count("apns-id"); {
+// messageID is the id of the answer: the request's in the header name if that is a canonical UUID, else a new one. The
+// service writes those it makes itself in upper case.
+func messageID(h h2sim.Fields, name string) (id, reason string) {
+	switch value, count := h.Get(name), h.Count(name); {
 	case count == 0:
 		return newMessageID(), ""
 	case count == 1 && isCanonicalUUID(value):
@@ -56,10 +56,8 @@ func isCanonicalUUID(text string) bool {
 
 // checkHeaders judges what does not depend on credentials.
 func checkHeaders(h h2sim.Fields) string {
-	for i := range h {
-		if h[i+1:].Count(h[i].Name) > 0 {
-			return "DuplicateHeaders"
-		}
+	if hasDuplicates(h) {
+		return "DuplicateHeaders"
 	}
 	pushType, priority := h.Get("apns-push-type"), h.Get("apns-priority")
 	switch {
@@ -75,6 +73,15 @@ func checkHeaders(h h2sim.Fields) string {
 		return "InvalidPushType"
 	}
 	return ""
+}
+
+func hasDuplicates(h h2sim.Fields) bool {
+	for i := range h {
+		if h[i+1:].Count(h[i].Name) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // isExpiration takes 0 and seconds since the epoch. Nineteen digits would not fit 64 bits.

@@ -17,7 +17,7 @@ import (
 func statusOf(reason string) int {
 	switch reason {
 	case "BadCertificate", "BadCertificateEnvironment", "ExpiredProviderToken", "Forbidden", "InvalidProviderToken",
-		"MissingProviderToken", "UnrelatedKeyIdInToken", "BadEnvironmentKeyIdInToken":
+		"MissingProviderToken", "UnrelatedKeyIdInToken", "BadEnvironmentKeyIdInToken", "BadEnvironmentKeyInToken", "TopicMismatch":
 		return http.StatusForbidden
 	case "BadPath":
 		return http.StatusNotFound
@@ -78,9 +78,9 @@ func complete(answer *simulator.Answer, now time.Time) {
 }
 
 // respond puts a complete answer into a response.
-func respond(id string, answer *simulator.Answer) h2sim.Response {
+func respond(id h2sim.Field, answer *simulator.Answer) h2sim.Response {
 	r := h2sim.Response{Status: answer.Status, Header: make(h2sim.Fields, 0, 4), Body: []byte(answer.Body)}
-	r.Header = append(r.Header, h2sim.Field{Name: "apns-id", Value: id, Once: true})
+	r.Header = append(r.Header, id)
 	if answer.Reason != "" && len(r.Body) == 0 {
 		r.Header = append(r.Header, h2sim.Field{Name: "content-type", Value: "application/json"})
 		fault := struct {

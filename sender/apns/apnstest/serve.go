@@ -30,36 +30,40 @@ const (
 // Answer answers one request and writes it to the ledger. The line is written before a scripted latency: a client that
 // has left by then was accepted all the same, and that is what a test of lost answers must see.
 func (c *connection) Answer(r *h2sim.Request) h2sim.Response {
-	token, hasToken := deviceToken(r)
-	id, idReason := messageID(r.Header)
+	to := targetOf(r)
+	id, idReason := messageID(r.Header, to.idHeader())
 	answer := simulator.Answer{Reason: idReason}
-	if answer.Reason == "" {
-		answer = c.judge(r, token, hasToken)
+	switch {
+	case answer.Reason != "":
+	case to.broadcast:
+		answer = c.judgeBroadcast(r, to)
+	default:
+		answer = c.judge(r, to)
 	}
-	return c.settle(r, id, token, answer)
+	return c.settle(r, id, to, answer)
 }
 
 // Early answers where the script says so before the body is here.
 func (c *connection) Early(r *h2sim.Request) (h2sim.Response, bool) {
-	token, ok := deviceToken(r)
-	if !ok || r.Method != http.MethodPost {
+	to := targetOf(r)
+	if !to.known || r.Method != http.MethodPost {
 		return h2sim.Response{}, false
 	}
-	answer, ok := c.server.options.Scripts.Early(simulator.APNS, token)
+	answer, ok := c.server.options.Scripts.Early(simulator.APNS, to.token)
 	if !ok {
 		return h2sim.Response{}, false
 	}
-	id, _ := messageID(r.Header)
-	return c.settle(r, id, token, answer), true
+	id, _ := messageID(r.Header, to.idHeader())
+	return c.settle(r, id, to, answer), true
 }
 
 // settle completes the answer, writes the ledger's line, and gives it the form of the wire.
-func (c *connection) settle(r *h2sim.Request, id, token string, answer simulator.Answer) h2sim.Response {
+func (c *connection) settle(r *h2sim.Request, id string, to target, answer simulator.Answer) h2sim.Response {
 	now := c.server.options.Now()
 	refused, hidden := answer.Refuses(), answer.Hidden()
 	complete(&answer, now)
 	if !refused {
-		n := simulator.Notification{Platform: simulator.APNS, Protocol: "http2", Token: token, At: now, Status: answer.Status, Reason: answer.Reason}
+		n := simulator.Notification{Platform: simulator.APNS, Protocol: "http2", Token: to.token, At: now, Status: answer.Status, Reason: answer.Reason}
 		if !r.Oversize {
 			n.Body = c.body(r.Body)
 		}
@@ -68,7 +72,7 @@ func (c *connection) settle(r *h2sim.Request, id, token string, answer simulator
 		}
 		c.server.options.Ledger.AddRequest(n, r.Header)
 	}
-	response := respond(id, &answer)
+	response := respond(h2sim.Field{Name: to.idHeader(), Value: id, Once: true}, &answer)
 	if response.Last = c.follow(&answer); hidden {
 		response.Status = 0
 	}
@@ -76,7 +80,7 @@ func (c *connection) settle(r *h2sim.Request, id, token string, answer simulator
 }
 
 // judge goes through the checks; the first that fails is the answer.
-func (c *connection) judge(r *h2sim.Request, token string, hasToken bool) simulator.Answer {
+func (c *connection) judge(r *h2sim.Request, to target) simulator.Answer {
 	refuse := func(reason string) simulator.Answer { return simulator.Answer{Reason: reason} }
 	if r.Method != http.MethodPost {
 		return refuse("MethodNotAllowed")
@@ -91,10 +95,10 @@ func (c *connection) judge(r *h2sim.Request, token string, hasToken bool) simula
 	if reason := checkHeaders(r.Header); reason != "" {
 		return refuse(reason)
 	}
-	if reason := checkPath(hasToken, token); reason != "" {
+	if reason := checkPath(to); reason != "" {
 		return refuse(reason)
 	}
-	answer, scripted := c.server.options.Scripts.Answer(simulator.APNS, token)
+	answer, scripted := c.server.options.Scripts.Answer(simulator.APNS, to.token)
 	if scripted && (!answer.Accepts() || answer.Refuses()) {
 		return answer
 	}
@@ -104,7 +108,7 @@ func (c *connection) judge(r *h2sim.Request, token string, hasToken bool) simula
 		reason = c.authenticate(r.Header)
 	}
 	if reason == "" {
-		reason = c.checkPayload(r.Body, pushType)
+		reason = c.checkPayload(r.Body, payloadLimit(pushType))
 	}
 	if reason != "" {
 		return refuse(reason)
@@ -112,18 +116,41 @@ func (c *connection) judge(r *h2sim.Request, token string, hasToken bool) simula
 	return answer // the acceptance, perhaps late
 }
 
-// deviceToken is what follows /3/device/; ok is false for any other path.
-func deviceToken(r *h2sim.Request) (token string, ok bool) {
-	rest, ok := strings.CutPrefix(r.Path, devicePath)
-	if !ok || rest != "" && rest[0] != '/' || strings.Count(rest, "/") > 1 || r.Query != "" {
-		return "", false
-	}
-	return strings.TrimPrefix(rest, "/"), true
+// target is whom a request is for.
+type target struct {
+	// token is the device token, or the channel of a broadcast.
+	token string
+	// known says that the path is one of the service's.
+	known bool
+	// broadcast says that it is one to the followers of a channel of the app bundle.
+	broadcast bool
+	bundle    string
 }
 
-func checkPath(ok bool, token string) string {
+// idHeader is the header with the request's own id.
+func (t target) idHeader() string {
+	if t.broadcast {
+		return "apns-request-id"
+	}
+	return "apns-id"
+}
+
+// targetOf reads the path.
+func targetOf(r *h2sim.Request) target {
+	if bundle, ok := strings.CutPrefix(r.Path, broadcastPath); ok && r.Query == "" && !strings.Contains(bundle, "/") {
+		return target{token: r.Header.Get("apns-channel-id"), known: true, broadcast: true, bundle: bundle}
+	}
+	rest, ok := strings.CutPrefix(r.Path, devicePath)
+	if !ok || rest != "" && rest[0] != '/' || strings.Count(rest, "/") > 1 || r.Query != "" {
+		return target{}
+	}
+	return target{token: strings.TrimPrefix(rest, "/"), known: true}
+}
+
+func checkPath(to target) string {
+	token := to.token
 	switch {
-	case !ok:
+	case !to.known:
 		return "BadPath"
 	case token == "":
 		return "MissingDeviceToken"
@@ -133,11 +160,15 @@ func checkPath(ok bool, token string) string {
 	return ""
 }
 
-func (c *connection) checkPayload(payload []byte, pushType string) string {
-	limit := maxPayload
+// payloadLimit is in bytes of the body.
+func payloadLimit(pushType string) int {
 	if pushType == "voip" {
-		limit = maxVoIPPayload
+		return maxVoIPPayload
 	}
+	return maxPayload
+}
+
+func (c *connection) checkPayload(payload []byte, limit int) string {
 	switch {
 	case len(payload) == 0:
 		return "PayloadEmpty"

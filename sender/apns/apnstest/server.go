@@ -39,6 +39,8 @@ type Options struct {
 	Keys []Key
 	// Topics are the bundle ids (or whole topics) that token authentication may send to. Without any, all are.
 	Topics []string
+	// Channels are the broadcast channels that exist. Without any, every channel of every app does, and stores.
+	Channels []Channel
 	// MaxConcurrentStreams per connection. Default 1000.
 	MaxConcurrentStreams uint32
 	// Habits are what the service does by itself, unless the script has its own. Default: none of it.
