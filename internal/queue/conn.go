@@ -71,6 +71,7 @@ type Conn struct {
 	url string // for errors: without a password
 
 	link     link
+	answers  *answers
 	leases   *leases
 	marks    *marks
 	durables durables
@@ -114,6 +115,11 @@ func Connect(ctx context.Context, o Options) (*Conn, error) {
 		c.nc.Close()
 		c.link.down()
 		return nil, fmt.Errorf("JetStream client for %s: %w", c.url, err)
+	}
+	if err = c.listen(); err != nil {
+		c.nc.Close()
+		c.link.down()
+		return nil, err
 	}
 	c.marks = &marks{known: make(map[string]mark)}
 	c.leases = newLeases(c.nc, c.now, o.Heartbeat)

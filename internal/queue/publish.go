@@ -69,11 +69,7 @@ func (c *Conn) Kept(ctx context.Context, platform jobs.Platform, app, id string,
 
 // jobAt asks the leader for the job with that sequence; errAbsent if it left the queue.
 func (c *Conn) jobAt(ctx context.Context, sequence uint64) (*stored, error) {
-	var reply *nats.Msg
-	err := c.call(ctx, func(ctx context.Context) (err error) {
-		reply, err = c.nc.RequestWithContext(ctx, apiGet+jobs.StreamJobs, fmt.Appendf(nil, `{"seq":%d}`, sequence))
-		return err
-	})
+	reply, err := c.ask(ctx, &nats.Msg{Subject: apiGet + jobs.StreamJobs, Data: fmt.Appendf(nil, `{"seq":%d}`, sequence)})
 	what := fmt.Sprintf("job %d", sequence)
 	if err != nil {
 		return nil, explain("reading "+what+" from "+jobs.StreamJobs, err)
@@ -101,16 +97,4 @@ func (c *Conn) explainJob(msg *nats.Msg, err error) error {
 	default:
 		return err
 	}
-}
-
-// publish stores one message and returns its acknowledgement. It waits callTimeout at most.
-func (c *Conn) publish(ctx context.Context, msg *nats.Msg) (ack *jetstream.PubAck, err error) {
-	err = c.call(ctx, func(ctx context.Context) (err error) {
-		ack, err = c.js.PublishMsg(ctx, msg)
-		return err
-	})
-	if errors.Is(err, nats.ErrReconnectBufExceeded) {
-		return nil, errUnsent
-	}
-	return ack, err
 }

@@ -33,15 +33,11 @@ type stored struct {
 // none. The client library would ask any replica of a stream that allows it, and one of those said "not found" of what was
 // there (1 in 6,000 under leader changes).
 func (c *Conn) lastOn(ctx context.Context, stream, subject string) (*stored, error) {
-	ask, err := json.Marshal(map[string]string{"last_by_subj": subject})
+	question, err := json.Marshal(map[string]string{"last_by_subj": subject})
 	if err != nil {
 		return nil, fmt.Errorf("asking for %s: %w", subject, err)
 	}
-	var reply *nats.Msg
-	err = c.call(ctx, func(ctx context.Context) (err error) {
-		reply, err = c.nc.RequestWithContext(ctx, apiGet+stream, ask)
-		return err
-	})
+	reply, err := c.ask(ctx, &nats.Msg{Subject: apiGet + stream, Data: question})
 	if err != nil {
 		return nil, explain("reading "+subject+" from "+stream, err)
 	}
