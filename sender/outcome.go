@@ -69,6 +69,10 @@ type Outcome struct {
 	Reason *Reason
 	// Status is the HTTP status (or binary status) answered; 0 if none.
 	Status int
+	// Rank is the place of this answer among those of its call, from 1, by when they came: recipients are not answered in the order in
+	// which they were given, and whether a provider went away is seen in what it answered last. 0 for what never left this process, or
+	// where no order is known.
+	Rank uint32
 	// RetryAfter is what the provider asked for; 0 if nothing.
 	RetryAfter time.Duration
 	// Timestamp is when the provider learned that the token is gone (APNs 410); zero if not said.

@@ -1,6 +1,8 @@
 package pipeline
 
 import (
+	"cmp"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -106,10 +108,13 @@ func (l *leave) judge(r *round, recipients []int, now time.Time) verdict {
 	var v verdict
 	var worst *sender.Outcome
 	good := false
-	for _, i := range recipients {
+	for _, i := range inOrder(r.out, recipients) {
 		out := &r.out[i]
 		switch out.Class {
 		case sender.Accepted, sender.Rejected, sender.Expired, sender.BadJob:
+			if unasked(out) {
+				continue
+			}
 			good = true
 			clear(b.streak)
 			v.undecided = nil
@@ -135,6 +140,21 @@ func (l *leave) judge(r *round, recipients []int, now time.Time) verdict {
 	v.open = b.cause != nil
 	b.wake()
 	return v
+}
+
+// unasked says whether the provider had no part in the outcome: what we refuse ourselves says nothing about its state.
+func unasked(out *sender.Outcome) bool {
+	return out.Status == 0 && (out.Class == sender.Rejected || out.Class == sender.BadJob)
+}
+
+// inOrder are the recipients in the order in which they were answered: the last answers tell whether the provider is still there.
+func inOrder(out []sender.Outcome, recipients []int) []int {
+	if !slices.ContainsFunc(recipients, func(i int) bool { return out[i].Class != sender.Accepted }) {
+		return recipients
+	}
+	ordered := slices.Clone(recipients)
+	slices.SortStableFunc(ordered, func(i, k int) int { return cmp.Compare(out[i].Rank, out[k].Rank) })
+	return ordered
 }
 
 // count adds a recipient to the streak of bad answers.

@@ -25,6 +25,7 @@ type call struct {
 	flights    []flight // one per recipient that can be sent, in order
 	next       int      // the first that is not begun
 	flying     int
+	answers    uint32    // how many outcomes came from the air
 	losses     int       // connections that ended under it
 	progress   time.Time // when something of it was last begun or answered
 	allBegunAt time.Time
@@ -53,6 +54,8 @@ func (c *call) began(n int) {
 
 // settle notes the outcome of a recipient that was in the air.
 func (c *call) settle(index int, outcome sender.Outcome) {
+	c.answers++
+	outcome.Rank = c.answers
 	c.out[index] = outcome
 	c.flying--
 	c.moved()

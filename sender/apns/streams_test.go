@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -282,6 +283,44 @@ func TestFreeStreamsAreShared(t *testing.T) {
 	for range 2 {
 		if diff := cmp.Diff(map[string]int{"": 40}, <-done); diff != "" {
 			t.Error(diff)
+		}
+	}
+}
+
+// TestRankIsTheOrderOfTheAnswers: whoever judges the provider by its last answers must know which they are.
+func TestRankIsTheOrderOfTheAnswers(t *testing.T) {
+	const n = 7
+	client := make(chan *Client, 1)
+	s := script(t, nil, func(f *frames, _ int) {
+		f.settings(streams(n))
+		first := f.take(1)
+		f.answer(first[0].stream, 200, "")
+		rest := f.take(n - 1)
+		slices.Reverse(rest)
+		c := <-client
+		for i, r := range rest {
+			f.answer(r.stream, 400+i, "")
+			waitFor(t, "the answer is counted", func() bool {
+				c.pool.mu.Lock()
+				defer c.pool.mu.Unlock()
+				return len(c.pool.members) == 0 || c.pool.members[0].flying == n-2-i // closed after the last
+			})
+		}
+		f.linger()
+	})
+	c := s.client(t, nil)
+	client <- c
+	out := deliver(t, c, &Request{Tokens: append(tokens(n), "no token")})
+	for i, o := range out {
+		want := uint32(1)
+		switch {
+		case i == n:
+			want = 0
+		case o.Status != 200:
+			want = uint32(o.Status - 400 + 2)
+		}
+		if o.Rank != want {
+			t.Errorf("recipient %d with status %d has rank %d, want %d", i, o.Status, o.Rank, want)
 		}
 	}
 }

@@ -30,7 +30,8 @@ type delivery struct {
 	open context.Context
 	halt context.CancelCauseFunc
 
-	losses atomic.Int32
+	losses  atomic.Int32
+	answers atomic.Uint32 // how many recipients have an answer
 
 	mu sync.Mutex
 	// stopped is what those get who were not sent to after a stop.
@@ -52,6 +53,7 @@ func (d *delivery) end() { d.halt(nil) }
 
 // settle notes the outcome of one recipient, and stops the delivery if it concerns the whole app.
 func (d *delivery) settle(i int, o sender.Outcome) {
+	o.Rank = d.answers.Add(1)
 	d.out[i] = o
 	if o.Reason != nil && o.Reason.Wide {
 		d.stop(o)

@@ -40,10 +40,15 @@ func TestLegacyChunks(t *testing.T) {
 			c := newClient(t, s, Legacy, nil)
 			all := ids(n)
 			out := deliver(t, t.Context(), c, all...)
+			ranked := map[uint32]bool{}
 			for i, o := range out {
+				ranked[o.Rank] = true
 				if o.Class != sender.Accepted || o.ProviderID != "m-"+all[i] {
 					t.Fatalf("recipient %d: %+v", i, o)
 				}
+			}
+			if len(ranked) != n || ranked[0] {
+				t.Errorf("%d ranks for %d answers", len(ranked), n)
 			}
 			var seen []string
 			requests := s.requests()
