@@ -34,9 +34,9 @@ func (c *chaos) troubles() []group {
 		play func(*testing.T, *providers) *verdict
 	}
 	single := "single server"
-	down, full := 150*time.Second, 20*time.Second
+	down, full, away := 150*time.Second, 20*time.Second, time.Minute
 	if *cut {
-		down, full = 5*time.Second, 5*time.Second
+		down, full, away = 5*time.Second, 5*time.Second, 12*time.Second
 	}
 	zombies := append(crashPoints()[:5:5], "split")
 	if *cut {
@@ -52,6 +52,9 @@ func (c *chaos) troubles() []group {
 			{"a campaign, three workers in a row killed at mid-send", relay("mid-send", 3)},
 			{"a campaign, three workers in a row killed at committed", relay("committed", 3)},
 		},
+		"outage": {
+			{fmt.Sprintf("Apple away for %s, one attempt allowed", away), func(t *testing.T, p *providers) *verdict { return outage(t, p, away) }},
+		},
 		"server": {
 			{"the server killed three times under two workers", serverKilled},
 			{fmt.Sprintf("the results stream full for %s", full), func(t *testing.T, p *providers) *verdict { return resultsFull(t, p, full) }},
@@ -65,7 +68,7 @@ func (c *chaos) troubles() []group {
 		})
 	}
 	var groups []group
-	for _, name := range []string{"deaths", "server", "zombies"} {
+	for _, name := range []string{"deaths", "server", "outage", "zombies"} {
 		var rows []*row
 		for _, one := range lists[name] {
 			rows = append(rows, c.reserve(single, one.what))
