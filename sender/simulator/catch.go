@@ -37,7 +37,7 @@ func (l *Connection) claim(n *entry) bool {
 
 // strikeNow strikes an open connection because the fault's time has come, if it is far enough for that.
 func (l *Connection) strikeNow(n *entry) {
-	if n.stage() == onReady && l.http2() == nil || n.fault.Kind == Window || n.fault.Kind == TLSAlert {
+	if n.stage() == onReady && l.http2() == nil && l.stream() == nil || n.fault.Kind == Window || n.fault.Kind == TLSAlert {
 		return // it is struck when it gets there, or not at all
 	}
 	if l.claim(n) {

@@ -20,10 +20,13 @@ type Connection struct {
 	secured  *tls.Conn
 
 	requests atomic.Int64 // what Fault.After counts
+	deaf     atomic.Bool  // a stream takes nothing more
 
 	mu       sync.Mutex
 	h2       *h2sim.Conn // nil until TLS is done, and over HTTP/1.1
-	streams  uint32      // the limit that the handler wants
+	// streaming is the connection of an endpoint without HTTP, once TLS is done.
+	streaming *tls.Conn
+	streams   uint32 // the limit that the handler wants
 	progress map[*entry]*progress
 	ended    bool
 }
@@ -96,6 +99,10 @@ func (l *Connection) serve() {
 		return
 	}
 	l.secured = secured
+	if e.options.Stream != nil {
+		l.serveStream()
+		return
+	}
 	if secured.ConnectionState().NegotiatedProtocol == "h2" {
 		l.serveHTTP2()
 		return

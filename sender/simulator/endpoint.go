@@ -52,8 +52,12 @@ type EndpointOptions struct {
 	MaxBody int
 	// Excess is what the GOAWAY says to a client that opens too many streams; see h2sim.Config.
 	Excess func() (code http2.ErrCode, debug string, yes bool)
-	// Connect is called for each connection when its handshake is done and returns what answers its requests. Required.
+	// Connect is called for each connection when its handshake is done and returns what answers its requests. Required,
+	// but for a Stream.
 	Connect func(*Connection) h2sim.Handler
+	// Stream serves each connection as a plain stream over TLS, instead of HTTP: it reads and writes the Connection, and the
+	// connection ends when it returns. It must return soon after its reads fail.
+	Stream func(*Connection)
 }
 
 // Endpoint is a TLS server (1.2 or newer) on a real socket, whose connections can be struck by faults. It writes no log.
@@ -128,6 +132,9 @@ func Listen(o EndpointOptions) (*Endpoint, error) {
 	e.tls = &tls.Config{
 		Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2"},
 		DynamicRecordSizingDisabled: true, // answers are small, and many go into one write
+	}
+	if o.Stream != nil {
+		e.tls.NextProtos = nil // clients from before ALPN
 	}
 	if o.RequestClientCertificate {
 		e.tls.ClientAuth = tls.RequestClientCert

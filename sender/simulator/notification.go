@@ -15,16 +15,18 @@ import (
 type Notification struct {
 	// Platform is APNS or GCM.
 	Platform string `json:"platform"`
-	// Protocol is "http2" (APNs), "v1" or "legacy" (GCM).
+	// Protocol is "http2" or "binary" (APNs), "v1" or "legacy" (GCM).
 	Protocol string `json:"protocol"`
 	// Token is the device token, registration ID, topic or condition as it was sent; "" if the request named none.
 	Token string `json:"token"`
-	// Headers are the request's, names in lower case, credentials blotted out; see Headers.
+	// Headers are the request's, names in lower case, credentials blotted out; see Headers. The binary protocol has none:
+	// there its items stand under the names they have in HTTP/2, and "connection" is the number of the connection.
 	Headers map[string]string `json:"headers"`
 	// Body is what was sent, without the recipients for legacy GCM. What is not JSON is one JSON string; nil if empty
 	// or too large to keep.
 	Body json.RawMessage `json:"body"`
-	// Status is the HTTP status this recipient was answered with.
+	// Status is the HTTP status this recipient was answered with. The binary protocol answers only refusals: 200 is an
+	// acceptance there too, anything else the status of the error packet.
 	Status int `json:"status"`
 	// Reason is the provider's word for a refusal; "" is an acceptance.
 	Reason string `json:"reason,omitempty"`

@@ -39,6 +39,8 @@ type Script struct {
 	Phases []Phase `json:"phases,omitempty"`
 	// Habits replace those of the simulators' options.
 	Habits *Habits `json:"habits,omitempty"`
+	// Feedback is what goes wrong at the feedback service of the binary protocol.
+	Feedback *Feedback `json:"feedback,omitempty"`
 }
 
 // Rule picks recipients by Token, or by Prefix, Percent or both (then both must hold), and answers them.
@@ -93,6 +95,9 @@ type Answer struct {
 	// Early answers when only the header has arrived, and reads no more of the body (RFC 9113 §8.1). APNs only, where the
 	// recipient is in the path. The ledger's line then has no body.
 	Early bool `json:"early,omitempty"`
+	// Packet is what the binary gateway says, and how. It answers nothing but a refusal, so of the fields above it follows
+	// Reason or Status (of either protocol), Latency, Never and Reset only.
+	Packet *Packet `json:"packet,omitempty"`
 }
 
 // Accepts reports whether the answer is an acceptance. One that gets lost is one too.
@@ -142,6 +147,11 @@ func (s Script) Validate() error {
 	for i := range s.Phases {
 		if err := s.Phases[i].validate(i == len(s.Phases)-1); err != nil {
 			return fmt.Errorf("phase %d: %w", i+1, err)
+		}
+	}
+	if s.Feedback != nil {
+		if err := s.Feedback.validate(); err != nil {
+			return fmt.Errorf("feedback: %w", err)
 		}
 	}
 	if s.Habits != nil && s.Habits.ErrorLimit < 0 {
@@ -208,6 +218,11 @@ func (a Answer) validate() error {
 		return fmt.Errorf("reset %q is not one of %s", a.Reset, strings.Join(codeNames(), ", "))
 	case a.Never && (a.Reset != "" || a.Latency != 0):
 		return fmt.Errorf("never goes with neither reset nor latency")
+	}
+	if a.Packet != nil {
+		if err := a.Packet.validate(); err != nil {
+			return fmt.Errorf("packet: %w", err)
+		}
 	}
 	for _, status := range a.Informational {
 		if status < 100 || status > 199 || status == http.StatusSwitchingProtocols {

@@ -49,19 +49,36 @@ func (l *Connection) strike(n *entry, caught []*h2sim.Stream) {
 	case MaxStreams:
 		l.maxStreams(n, caught)
 	case Down:
-		// The post waits until the endpoint is down, which needs no reader.
-		_ = l.endpoint.options.Scripts.Post(Phase{Platform: l.endpoint.options.Platform, For: f.For, Fault: &Fault{Kind: Down}})
+		l.goDown(f)
 	case RefuseStream, Window, TLSAlert: // not struck with requests in hand
 	}
 }
 
 // strikeWire is strike for a connection without HTTP/2: not yet, or not at all.
 func (l *Connection) strikeWire(n *entry) {
+	stream := l.stream()
+	if stream != nil && n.fault.endsTaking() {
+		l.deaf.Store(true)
+	}
 	switch n.fault.Kind {
 	case Reset:
 		l.gate.reset()
 	case Close:
+		if stream != nil {
+			_ = stream.CloseWrite()
+		}
 		l.gate.end()
+	case HalfClose:
+		if stream != nil {
+			l.End()
+		}
+	case Stall:
+		if stream != nil {
+			l.gate.set(frozen)
+			l.lasting(n, func() { l.gate.set(flowing) })
+		}
+	case Down:
+		l.goDown(n.fault)
 	case BlackHole:
 		l.blackHole(n, nil)
 	case Garbage:
@@ -69,6 +86,11 @@ func (l *Connection) strikeWire(n *entry) {
 		l.gate.end()
 	default: // the rest needs HTTP/2
 	}
+}
+
+// goDown posts the fault as a phase. The post waits until the endpoint is down, which needs no reader.
+func (l *Connection) goDown(f *Fault) {
+	_ = l.endpoint.options.Scripts.Post(Phase{Platform: l.endpoint.options.Platform, For: f.For, Fault: &Fault{Kind: Down}})
 }
 
 func (l *Connection) take(caught []*h2sim.Stream) {
