@@ -43,7 +43,7 @@ func (r reply) outcome(shared *headers, now time.Time) sender.Outcome {
 func isOurs(name string) bool {
 	switch name {
 	case MalformedToken, ConnectionFailed, ServerNotTrusted, CertificateRefused, ConnectionLost, GoAway, RefusedStream,
-		NotBegun, AnswerLost, AnswerTimeout, AnswerNotAwaited:
+		NotBegun, AnswerLost, AnswerTimeout, AnswerNotAwaited, WriteFailed, Unsendable, UnsendableApp, FeedbackService:
 		return true
 	}
 	return false

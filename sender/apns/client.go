@@ -45,10 +45,15 @@ const (
 
 // Config says how a Client reaches Apple. Exactly one of Key and Certificate is needed; everything else has a default.
 type Config struct {
+	// Protocol is HTTP2 by default.
+	Protocol Protocol
 	// Environment picks the endpoint; Production by default.
 	Environment Environment
 	// Endpoint is "https://host[:port]"; Apple's host of the environment by default. Port 2197 is Apple's alternative to 443.
+	// For Binary it is "host:port".
 	Endpoint string
+	// FeedbackEndpoint is the "host:port" of the feedback service; Apple's of the environment by default. Binary only.
+	FeedbackEndpoint string
 	// Key is the provider key for token authentication.
 	Key *Key
 	// Certificate is the client certificate, as LoadCertificate returns it.
@@ -59,7 +64,8 @@ type Config struct {
 	// switch verification off.
 	RootCAs *x509.CertPool
 	// Connections is the most connections at a time, 1 to 100; 1 by default. More than one is opened only when the others
-	// have no stream free.
+	// have no stream free. With Binary it is 4 by default, and more than one there are only while a finished one waits for
+	// its last answer.
 	Connections int
 	// RequestTimeout is how long one answer is awaited, and how long a call waits for a free stream; 30 s by default.
 	RequestTimeout time.Duration
@@ -80,12 +86,16 @@ type Defaults struct {
 	ExpirationOffset time.Duration
 	BatchSize        int
 	MaxPayloadLength int
+	// Retries is for the binary protocol; see Request.Retries. Zero means the reference's 5.
+	Retries int
 }
 
 // Client sends to Apple with one credential. It connects when it first sends, keeps its connections, and connects anew
 // when they end. It is safe for concurrent use; make one per app and share it.
 type Client struct {
-	pool           *pool
+	pool           *pool                                     // nil with Binary
+	gateway        *gateway                                  // nil with HTTP2
+	feedback       func(context.Context) (binaryConn, error) // dials the feedback service; nil with HTTP2
 	certificate    *tls.Certificate
 	topic          string
 	topics         []string // what a certificate that lists its topics allows
@@ -109,9 +119,16 @@ func New(config Config) (*Client, error) {
 		fault("environment %q must be production or sandbox", clip(string(config.Environment)))
 		endpoint = either(endpoint, ProductionEndpoint)
 	}
-	to, err := parseEndpoint(endpoint)
-	if err != nil {
-		faults = append(faults, err)
+	var to target
+	switch config.Protocol {
+	case HTTP2, "":
+		var err error
+		if to, err = parseEndpoint(endpoint); err != nil {
+			faults = append(faults, err)
+		}
+	case Binary: // newBinary looks at its own
+	default:
+		fault("protocol %q must be http2 or binary", clip(string(config.Protocol)))
 	}
 	for _, limit := range []struct {
 		name  string
@@ -137,12 +154,16 @@ func New(config Config) (*Client, error) {
 			ExpirationOffset: either(config.Defaults.ExpirationOffset, DefaultExpirationOffset),
 			BatchSize:        either(config.Defaults.BatchSize, DefaultBatchSize),
 			MaxPayloadLength: config.Defaults.MaxPayloadLength,
+			Retries:          either(config.Defaults.Retries, DefaultRetries),
 		},
 	}
 	if c.now == nil {
 		c.now = time.Now
 	}
 	faults = append(faults, c.checkCredential(config)...)
+	if config.Protocol == Binary {
+		return newBinary(config, c, faults)
+	}
 	if len(faults) > 0 {
 		return nil, errors.Join(faults...)
 	}
@@ -218,6 +239,10 @@ func either[T comparable](value, fallback T) T {
 // fairly.
 func (c *Client) Deliver(ctx context.Context, r *Request, out []sender.Outcome) {
 	out = out[:r.recipients()]
+	if c.gateway != nil {
+		c.deliverBinary(ctx, r, out)
+		return
+	}
 	shared, problems := c.headersOf(r)
 	if len(problems) > 0 {
 		for i := range out {
@@ -280,6 +305,9 @@ func prepare(r *Request, shared *headers, out []sender.Outcome) []flight {
 // LastFailure is the latest fault of a connection or credential, with more detail than an outcome has; nil if there was
 // none. It holds no device token.
 func (c *Client) LastFailure() error {
+	if c.gateway != nil {
+		return c.gateway.lastFailure()
+	}
 	c.pool.mu.Lock()
 	defer c.pool.mu.Unlock()
 	return c.pool.failure
@@ -288,6 +316,10 @@ func (c *Client) LastFailure() error {
 // Close ends all connections and waits until nothing of them is left. Calls on their way end: what is written is
 // uncertain, the rest unsent. The client connects again when it is next used. Safe for concurrent use; never fails.
 func (c *Client) Close() error {
+	if c.gateway != nil {
+		c.gateway.close()
+		return nil
+	}
 	c.pool.close()
 	return nil
 }

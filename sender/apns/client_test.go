@@ -63,7 +63,7 @@ func TestNewDefaults(t *testing.T) {
 		if config.Certificate != nil && c.topic != bundle {
 			t.Errorf("topic %q; a certificate knows its own", c.topic)
 		}
-		want := Defaults{ErrorTimeout: 10 * time.Second, ExpirationOffset: 30 * 24 * time.Hour, BatchSize: 100}
+		want := Defaults{ErrorTimeout: 10 * time.Second, ExpirationOffset: 30 * 24 * time.Hour, BatchSize: 100, Retries: 5}
 		if c.defaults != want || c.requestTimeout != 30*time.Second {
 			t.Errorf("%+v, %s", c.defaults, c.requestTimeout)
 		}

@@ -1,4 +1,4 @@
-// Package apns sends push notifications to Apple's service over HTTP/2.
+// Package apns sends push notifications to Apple's service over HTTP/2, or to a gateway of the older binary protocol.
 //
 // It is usable on its own: New makes a Client from credentials, Client.Send sends one Message to many device tokens and
 // answers with a Response whose views (tokens, errors, failures, successes, token errors) are the ones the reference API
@@ -20,7 +20,9 @@
 //	learn.go        what one answer says about its connection and about the rest of the call
 //	h2link.go       one connection over net/http, behind the link interface, so that another engine can take its place
 //	wire.go         what net/http does not tell: GOAWAY, refused streams, SETTINGS
+//	binary_gateway.go  the binary protocol: who writes next, on which connection;  binary_session.go: one connection;
+//	                binary_verdict.go, binary_settle.go: what its end says;  binary_frame.go: its packets
+//	feedback.go     the feedback service of the binary protocol: which tokens are gone
 //
-// Not here yet: HTTPS_PROXY is not honoured, and the binary protocol with its
-// feedback service is absent.
+// Not here yet: HTTPS_PROXY is not honoured.
 package apns

@@ -161,9 +161,11 @@ var rows = map[string]row{
 
 // table holds the finished rows. It is written here and never again.
 var table = func() map[string]*sender.Reason {
-	out := make(map[string]*sender.Reason, len(rows))
-	for name, r := range rows {
-		out[name] = r.reason(name)
+	out := make(map[string]*sender.Reason, len(rows)+len(binaryRows))
+	for _, protocol := range []map[string]row{rows, binaryRows} {
+		for name, r := range protocol {
+			out[name] = r.reason(name)
+		}
 	}
 	return out
 }()

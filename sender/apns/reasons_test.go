@@ -84,6 +84,20 @@ func TestReasons(t *testing.T) {
 		{"AnswerLost", sender.Uncertain, false, 0, UnknownError, "255", "Unknown", "retry"},
 		{"AnswerTimeout", sender.Uncertain, false, 0, TimeoutError, "", "Timeout", "retry"},
 		{"AnswerNotAwaited", sender.Uncertain, false, 0, UnknownError, "255", "Unknown", "retry"},
+
+		// The binary protocol, from apns-binary §2 and pushjack-surface §6.
+		{"ProcessingError", sender.Transient, false, 0, ProcessingError, "1", "Processing error", "retry"},
+		{"MissingPayload", sender.BadJob, false, 0, MissingPayloadError, "4", "Missing payload", "fix_payload"},
+		{"InvalidTokenSize", sender.Rejected, false, 0, InvalidTokenSizeError, "5", "Invalid token size", "none"},
+		{"InvalidTopicSize", sender.Credential, wide, 0, InvalidTopicSizeError, "6", "Invalid topic size", "fix_credential"},
+		{"InvalidPayloadSize", sender.BadJob, false, 0, InvalidPayloadSizeError, "7", "Invalid payload size", "fix_payload"},
+		{"InvalidToken", sender.Rejected, false, 0, InvalidTokenError, "8", "Invalid token", "check_environment"},
+		{"ProtocolError", sender.Rejected, false, 0, ProtocolError, "128", "Protocol", "none"},
+		{"UnknownStatus", sender.Transient, false, 0, UnknownError, "255", "Unknown", "retry"},
+		{"WriteFailed", sender.Unsent, wide, 0, TimeoutError, "", "Timeout", "retry"},
+		{"Unsendable", sender.BadJob, false, 0, UnsendableError, "", "Unable to send due to previous error", "fix_payload"},
+		{"UnsendableApp", sender.Unsent, wide, 0, UnsendableError, "", "Unable to send due to previous error", "fix_credential"},
+		{"FeedbackService", sender.Expired, false, 0, InvalidTokenError, "8", "Invalid token", "delete_token"},
 	}
 	seen := make(map[string]bool)
 	for _, line := range lines {

@@ -34,6 +34,9 @@ type Request struct {
 	// ErrorTimeout is how long answers are awaited after the last notification was begun; what is unanswered then is
 	// uncertain. 0 means Config.RequestTimeout.
 	ErrorTimeout time.Duration
+	// Retries is how many connections in a row may fail under the request before its rest is given back, with the binary
+	// protocol; 0 means 5, the reference's.
+	Retries int
 	// Proceed is asked before each batch is begun; once it answers false the rest is sender.Unsent (NotBegun). It must answer at
 	// once and is called from any goroutine. nil means always.
 	Proceed func() bool
@@ -56,6 +59,10 @@ func (c *Client) Validate(r *Request) error {
 }
 
 func (c *Client) headersOf(r *Request) (headers, Problems) {
+	if c.gateway != nil {
+		_, problems := c.binaryMessage(r)
+		return headers{}, problems
+	}
 	var problems Problems
 	h := headers{pushType: r.PushType, expiration: r.Expiration.String(), collapseID: r.CollapseID}
 	body, limit := contentsOf(r.Payload), 0

@@ -45,6 +45,10 @@ func WithMaxPayloadLength(n int) Option {
 	return func(o *sendOptions) { o.maxPayloadLength, o.truncationGiven = n, true }
 }
 
+// WithRetries is how many connections in a row may fail before the rest is given back, with the binary protocol; 5 by
+// default, at least 1.
+func WithRetries(n int) Option { return func(o *sendOptions) { o.request.Retries = max(n, 1) } }
+
 // WithTopic sends to another bundle id than Config.Topic.
 func WithTopic(bundle string) Option { return func(o *sendOptions) { o.request.Topic = bundle } }
 
@@ -65,7 +69,7 @@ func WithIDs(ids []string) Option { return func(o *sendOptions) { o.request.IDs 
 // caller's decision, by Error.Class. Safe for concurrent use.
 func (c *Client) Send(ctx context.Context, ids []string, message *Message, options ...Option) (*Response, error) {
 	o := sendOptions{
-		request:    Request{Tokens: ids, BatchSize: c.defaults.BatchSize},
+		request:    Request{Tokens: ids, BatchSize: c.defaults.BatchSize, Retries: c.defaults.Retries},
 		expiration: c.defaults.ExpirationOffset,
 	}
 	for _, option := range options {
@@ -124,7 +128,7 @@ func (c *Client) render(message *Message, o *sendOptions) Problems {
 	case m.MaxPayloadLength == 0:
 		m.MaxPayloadLength = c.defaults.MaxPayloadLength
 	}
-	payload, problems := m.render(o.request.payloadLimit())
+	payload, problems := m.render(c.payloadLimit(&o.request))
 	if len(problems) > 0 {
 		return problems
 	}

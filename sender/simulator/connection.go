@@ -22,13 +22,13 @@ type Connection struct {
 	requests atomic.Int64 // what Fault.After counts
 	deaf     atomic.Bool  // a stream takes nothing more
 
-	mu       sync.Mutex
-	h2       *h2sim.Conn // nil until TLS is done, and over HTTP/1.1
+	mu sync.Mutex
+	h2 *h2sim.Conn // nil until TLS is done, and over HTTP/1.1
 	// streaming is the connection of an endpoint without HTTP, once TLS is done.
 	streaming *tls.Conn
 	streams   uint32 // the limit that the handler wants
-	progress map[*entry]*progress
-	ended    bool
+	progress  map[*entry]*progress
+	ended     bool
 }
 
 // progress is how far a fault is with a connection.

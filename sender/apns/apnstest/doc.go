@@ -14,6 +14,8 @@
 // environment, and everything else that can happen to a connection (simulator.Fault, in Options.Scripts).
 //
 // Not modelled: that a certificate is of the wrong environment (an untrusted one is answered 403), storage and delivery
-// to devices, apns-unique-id of the development environment, key scopes, the management of channels, and the
-// binary protocol, which Apple's service no longer speaks.
+// to devices, apns-unique-id of the development environment, key scopes, and the management of channels.
+//
+// Beside it Gateway is the gateway of the binary protocol, which Apple's service no longer speaks, and Feedback its feedback
+// service; their files say what they model.
 package apnstest
