@@ -69,9 +69,20 @@ func (d *delivery) readFCM(a answer, id string) sender.Outcome {
 	for _, raw := range body.Error.Details {
 		e.add(raw)
 	}
-	o := sender.Failed(d.fcmReason(a.status, e, id), a.status)
+	row := d.fcmReason(a.status, e, id)
+	if row.Class == sender.Credential {
+		row = d.inProject(row)
+	}
+	o := sender.Failed(row, a.status)
 	o.RetryAfter = max(a.retryAfter, e.delay)
 	return o
+}
+
+// inProject is a row about the credential with the project that was asked for: which one is meant is what people look for first.
+func (d *delivery) inProject(row *sender.Reason) *sender.Reason {
+	named := *row
+	named.Description += ". Project: " + d.client.config.ProjectID
+	return d.shared(&named)
 }
 
 // add reads one detail; one that can't be read is left out.

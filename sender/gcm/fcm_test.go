@@ -118,6 +118,9 @@ func TestFCMErrors(t *testing.T) {
 			if o := out[0]; o.Reason != nil && o.Reason.Action == results.ActionDeleteToken && row.class != sender.Expired && row.reason != "INVALID_ARGUMENT_TOKEN" {
 				t.Errorf("%s tells to delete a token", row.reason)
 			}
+			if o := out[0]; row.class == sender.Credential && !strings.HasSuffix(o.Reason.Description, ". Project: demo") {
+				t.Errorf("%s does not name the project: %s", row.reason, o.Reason.Description)
+			}
 			if n := len(s.requests()); n != 1 {
 				t.Errorf("%d requests", n)
 			}

@@ -169,11 +169,11 @@ var fcmReasons = [...]fcmReason{
 	}},
 	{status: 403, Reason: sender.Reason{
 		Name: "PERMISSION_DENIED", Class: sender.Credential, Wide: true, Error: authError,
-		Description: "The service account may not send: it needs cloudmessaging.messages.create in the project", Action: results.ActionFixCredential,
+		Description: "The service account may not send in the project: give it the role roles/firebasecloudmessaging.admin there, or the right project_id", Action: results.ActionFixCredential,
 	}},
 	{status: 403, Reason: sender.Reason{
 		Name: "SERVICE_DISABLED", Class: sender.Credential, Wide: true, Error: authError,
-		Description: "The Firebase Cloud Messaging API is not enabled in the project", Action: results.ActionFixCredential,
+		Description: "The Firebase Cloud Messaging API is disabled in the project: enable fcm.googleapis.com for it in the Google Cloud console, and wait a few minutes", Action: results.ActionFixCredential,
 	}},
 	{status: 404, Reason: sender.Reason{
 		Name: "UNREGISTERED", Class: sender.Expired, Error: "GCMUnregisteredDeviceError", Code: "NotRegistered",
@@ -181,7 +181,7 @@ var fcmReasons = [...]fcmReason{
 	}},
 	{status: 404, Reason: sender.Reason{
 		Name: "NOT_FOUND", Class: sender.Credential, Wide: true, Error: authError,
-		Description: "Project or endpoint not found: check project_id and endpoint", Action: results.ActionFixCredential,
+		Description: "There is no such project: set project_id to the id of the Firebase project that the app belongs to, and check endpoint", Action: results.ActionFixCredential,
 	}},
 	{status: 429, Reason: sender.Reason{
 		Name: reasonQuotaExceeded, Class: sender.Throttled, Floor: quotaFloor,

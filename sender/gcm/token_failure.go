@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
+	"time"
 
 	"golang.org/x/oauth2"
 
@@ -41,11 +43,36 @@ func (t *tokens) failure(err error) sender.Outcome {
 		o = sender.Failed(&row, status)
 	} else {
 		row := *reasonsByName[reasonAccountRefused]
-		row.Description = fmt.Sprintf("Google refused %s: %s. Check that the key was not deleted and that this machine's clock is right", t.who(), detail)
+		row.Description = fmt.Sprintf("Google refused %s: %s. %s", t.who(), detail, refusalRemedy(refused, time.Now()))
 		o = sender.Failed(&row, status)
 	}
 	o.RetryAfter = parseRetryAfter(refused.Response.Header.Get("Retry-After"), t.config.Now())
 	return o
+}
+
+// maxSkew is how far this machine's clock may be from the token endpoint's before that is named as the cause of a refusal. Google does
+// not say what it allows; answers come within seconds.
+const maxSkew = 30 * time.Second
+
+// refusalRemedy says what to do about a refused credential. The clock is compared with the answer's Date, because Google's text for a wrong
+// clock is the same as for other faults of an assertion. now is this machine's time, by which x/oauth2 dates its assertions.
+func refusalRemedy(refused *oauth2.RetrieveError, now time.Time) string {
+	if date, err := http.ParseTime(refused.Response.Header.Get("Date")); err == nil {
+		switch skew := now.Sub(date).Round(time.Second); {
+		case skew > maxSkew:
+			return fmt.Sprintf("This machine's clock is %s ahead of Google's: set it right, for example with NTP", skew)
+		case skew < -maxSkew:
+			return fmt.Sprintf("This machine's clock is %s behind Google's: set it right, for example with NTP", -skew)
+		}
+	}
+	code, text := tokenError(refused)
+	switch {
+	case code == "invalid_grant" && strings.Contains(text, "iat"):
+		return "This machine's clock is probably wrong: set it right, for example with NTP"
+	case code == "invalid_grant":
+		return "The key was deleted or the account disabled: put a new JSON key of an enabled service account in the file's place"
+	}
+	return "Check that the account exists and that its key was not deleted"
 }
 
 func (t *tokens) who() string {

@@ -264,7 +264,13 @@ func TestTokenEndpointAnswers(t *testing.T) {
 	}{
 		{
 			"key deleted", 400, `{"error":"invalid_grant","error_description":"Invalid JWT Signature."}`, sender.Credential, "ServiceAccountRefused",
-			"Google refused the service account sender@demo.example: invalid_grant (Invalid JWT Signature.). Check that the key was not deleted and that this machine's clock is right",
+			"Google refused the service account sender@demo.example: invalid_grant (Invalid JWT Signature.). " +
+				"The key was deleted or the account disabled: put a new JSON key of an enabled service account in the file's place",
+		},
+		{
+			"clock, by Google's text", 400, `{"error":"invalid_grant","error_description":"Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe. ` +
+				`Check your iat and exp values in the JWT claim."}`, sender.Credential, "ServiceAccountRefused",
+			"This machine's clock is probably wrong: set it right, for example with NTP",
 		},
 		{"client", 401, `{"error":"invalid_client"}`, sender.Credential, "ServiceAccountRefused", "invalid_client"},
 		{"403", 403, `<html>`, sender.Credential, "ServiceAccountRefused", "HTTP 403"},
@@ -308,6 +314,38 @@ func TestTokenEndpointAnswers(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A wrong clock is named with how wrong it is, whatever else the token endpoint says.
+func TestClockSkewIsNamed(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		skew time.Duration // of Google's clock against ours
+		says string
+	}{
+		{"ahead", -2 * time.Hour, "This machine's clock is 2h0m0s ahead of Google's: set it right, for example with NTP"},
+		{"behind", 10 * time.Minute, "This machine's clock is 10m0s behind Google's: set it right, for example with NTP"},
+		{"close enough", 20 * time.Second, "The key was deleted or the account disabled"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			refused := &oauth2.RetrieveError{Response: &http.Response{StatusCode: 400, Header: http.Header{}}, ErrorCode: "invalid_grant"}
+			now := time.Now().Truncate(time.Second)
+			refused.Response.Header.Set("Date", now.Add(row.skew).UTC().Format(http.TimeFormat))
+			if got := refusalRemedy(refused, now); !strings.HasPrefix(got, row.says) {
+				t.Error(got)
+			}
+		})
+	}
+	g := newTokenServer(t)
+	g.fail = func(w http.ResponseWriter) {
+		w.Header().Set("Date", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat))
+		w.WriteHeader(400)
+		_, _ = io.WriteString(w, `{"error":"invalid_grant"}`)
+	}
+	out := deliver(t, t.Context(), g.client(t), "abc")
+	if text := out[0].Reason.Description; !strings.Contains(text, "behind Google's") || out[0].Class != sender.Credential {
+		t.Error(text)
 	}
 }
 
