@@ -52,6 +52,8 @@ type Reason struct {
 	Class Class
 	// Wide says that the answer concerns the whole app, not the one recipient.
 	Wide bool
+	// Unasked says that the provider was not asked, for a cause on this side: it says nothing about the provider.
+	Unasked bool
 	// Floor is the least delay before a retry; zero for none.
 	Floor time.Duration
 	// Error, Code and Description are the reference's class name, code and text.

@@ -4,7 +4,9 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -12,21 +14,22 @@ import (
 	"github.com/volleypush/volley/internal/config"
 	"github.com/volleypush/volley/internal/provider"
 	"github.com/volleypush/volley/sender/apns"
-	"github.com/volleypush/volley/sender/gcm"
 )
 
 // openApps reads every app's credentials. All faults come back at once, each named by app; nothing is dialled yet.
 func openApps(c *config.Config, now func() time.Time, log func(string) zerolog.Logger) (*provider.Registry, error) {
 	registry := provider.NewRegistry()
+	shares := quotas{workers: c.Workers}
 	var errs []error
-	for name, a := range c.Apps {
+	for _, name := range slices.Sorted(maps.Keys(c.Apps)) {
+		a := c.Apps[name]
 		if a.APNS != nil {
 			if err := addAPNS(registry, name, a, now); err != nil {
 				errs = append(errs, fmt.Errorf("apps.%s.apns: %w", name, err))
 			}
 		}
 		if a.GCM != nil {
-			if err := addGCM(registry, name, a, now, log("volley.gcm")); err != nil {
+			if err := addGCM(registry, name, a, now, log("volley.gcm"), &shares); err != nil {
 				errs = append(errs, fmt.Errorf("apps.%s.gcm: %w", name, err))
 			}
 		}
@@ -89,31 +92,4 @@ func pool(file string) (*x509.CertPool, error) {
 		return nil, fmt.Errorf("ca_file %s holds no PEM certificate", file)
 	}
 	return roots, nil
-}
-
-func addGCM(registry *provider.Registry, name string, a *config.App, now func() time.Time, log zerolog.Logger) error {
-	s := a.GCM
-	roots, err := pool(s.CAFile)
-	if err != nil {
-		return err
-	}
-	client := gcm.Config{Protocol: gcm.Protocol(s.Protocol), Endpoint: s.Endpoint, ProjectID: s.ProjectID, RootCAs: roots, Now: now}
-	if s.Protocol == config.ProtocolLegacy {
-		key, err := s.Key()
-		if err != nil {
-			return err
-		}
-		client.APIKey = key.Reveal()
-	} else if client.ServiceAccount, err = gcm.LoadServiceAccount(s.ServiceAccount); err != nil {
-		return err
-	}
-	connection, err := gcm.New(client)
-	if err != nil {
-		return err
-	}
-	registry.AddGCM(provider.GCMParams{
-		Name: name, Client: connection, Protocol: client.Protocol, Now: now, MaxAttempts: a.MaxAttempts, MessageIDs: a.MessageIDs,
-		Notice: func(text string) { log.Warn().Str("app", name).Msg(text) },
-	})
-	return nil
 }

@@ -149,6 +149,7 @@ func (s *Simulators) Credentials(dir string) (map[string]*config.App, error) {
 	both.APNS.KeyFile, both.APNS.KeyID, both.APNS.TeamID = path("provider-key.p8"), s.key.KeyID, s.key.TeamID
 	both.GCM = config.DefaultGCM()
 	both.GCM.Endpoint, both.GCM.CAFile, both.GCM.ServiceAccount = s.Google(), path("ca.pem"), path("service-account.json")
+	both.GCM.QuotaPerMinute = 0 // the simulator has none, and nobody wants to wait for its ramp-up
 	legacy := config.DefaultApp()
 	legacy.APNS = config.DefaultAPNS()
 	legacy.APNS.Endpoint, legacy.APNS.CAFile, legacy.APNS.Topic = s.APNs(), path("ca.pem"), SimulatedTopic

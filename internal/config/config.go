@@ -17,6 +17,8 @@ type Config struct {
 	MaxSegments int `yaml:"max_segments"`
 	// MaxDeliveries is how many messages of the broker are handled at once. Default 64.
 	MaxDeliveries int `yaml:"max_deliveries"`
+	// Workers is how many workers send for the same apps: each keeps to its share of a project's quota. Default 1.
+	Workers int `yaml:"workers"`
 	// AckWait is how long the broker waits for a sign of life before it gives a delivery to somebody else. Default 30 s.
 	AckWait time.Duration `yaml:"ack_wait"`
 	// Heartbeat is how often each delivery gives its sign of life; at most a third of AckWait. 0, the default, is a sixth.
@@ -132,6 +134,9 @@ type GCM struct {
 	ServiceAccount string `yaml:"service_account,omitempty" path:"read"`
 	// ProjectID is the project to send for; "" is the service account's own.
 	ProjectID string `yaml:"project_id,omitempty"`
+	// QuotaPerMinute is how many messages the project may send in a minute, for all workers together; v1 only. Default 600,000, Google's
+	// own; 0 is no limit.
+	QuotaPerMinute int `yaml:"quota_per_minute"`
 	// APIKey is the server key for the legacy protocol, or it stands in the file APIKeyFile; see Key.
 	APIKey     Secret `yaml:"api_key,omitempty"`
 	APIKeyFile string `yaml:"api_key_file,omitempty" path:"read"`
@@ -147,6 +152,7 @@ func Default() *Config {
 		NATS:          NATS{Listen: "127.0.0.1:4222", SyncAlways: true},
 		MaxSegments:   4,
 		MaxDeliveries: 64,
+		Workers:       1,
 		AckWait:       30 * time.Second,
 		DrainTimeout:  30 * time.Second,
 		Results:       Retention{Retention: 24 * time.Hour},
@@ -173,7 +179,7 @@ func DefaultAPNS() *APNS {
 }
 
 // DefaultGCM is the gcm section of an app of which nothing is said yet.
-func DefaultGCM() *GCM { return &GCM{Protocol: ProtocolV1} }
+func DefaultGCM() *GCM { return &GCM{Protocol: ProtocolV1, QuotaPerMinute: 600_000} }
 
 // Password is the certificate's password, from the setting or its file; the zero Secret if there is none.
 func (a *APNS) Password() (Secret, error) {

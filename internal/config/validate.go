@@ -16,6 +16,7 @@ import (
 const (
 	maxSegments   = 1024
 	maxDeliveries = 65_536
+	maxWorkers    = 10_000
 	minAckWait    = time.Second
 	maxAckWait    = time.Hour
 	// heartbeatsPerAckWait is how many signs of life fit one ack wait: two may get lost.
@@ -80,6 +81,7 @@ func (c *Config) Validate() error {
 	v.address("http", c.HTTP)
 	v.between("max_segments", c.MaxSegments, 1, maxSegments)
 	v.between("max_deliveries", c.MaxDeliveries, 1, maxDeliveries)
+	v.between("workers", c.Workers, 1, maxWorkers)
 	v.duration("ack_wait", c.AckWait, minAckWait, maxAckWait)
 	if c.Heartbeat < 0 || c.Heartbeat > c.AckWait/heartbeatsPerAckWait {
 		v.fault("heartbeat", "is %s, but must be at most a third of ack_wait (%s), or 0 for a sixth of it", c.Heartbeat, c.AckWait/heartbeatsPerAckWait)

@@ -16,6 +16,9 @@ const (
 	// maxPayloadLength is the largest payload that Apple takes (voip, broadcast).
 	maxPayloadLength = 5120
 	maxWriteRetries  = 100
+	// minQuota would take a segment of a thousand recipients a quarter of an hour, maxQuota is more than any project has.
+	minQuota = 60
+	maxQuota = 1_000_000_000
 )
 
 // appleIDPattern is the form of key ids and team ids (Apple, Establishing a token-based connection to APNs).
@@ -123,6 +126,9 @@ func (v *checker) gcmV1(g *GCM) {
 		v.fault("service_account", "is missing: set the path of the service account's JSON key, or %s", envGoogle)
 	}
 	v.file("service_account", g.ServiceAccount)
+	if g.QuotaPerMinute != 0 && (g.QuotaPerMinute < minQuota || g.QuotaPerMinute > maxQuota) {
+		v.fault("quota_per_minute", "is %d, but must be 0 for no limit, or between %d and %d messages", g.QuotaPerMinute, minQuota, maxQuota)
+	}
 	if g.ProjectID != "" && !projectPattern.MatchString(g.ProjectID) {
 		v.fault("project_id", "is %s, but must be the id or number of a Google project", brief(g.ProjectID))
 	}

@@ -94,6 +94,9 @@ type verdict struct {
 	opened, closed *sender.Reason
 	// open says that the breaker is open after it.
 	open bool
+	// quota is set if it is open because a quota is exceeded that others may share; until is when it may be tried again.
+	quota *sender.Reason
+	until time.Time
 	// undecided holds the recipients of the present streak that were not in it before: their answer may be the provider's state, or
 	// theirs.
 	undecided map[int]bool
@@ -110,11 +113,11 @@ func (l *leave) judge(r *round, recipients []int, now time.Time) verdict {
 	good := false
 	for _, i := range inOrder(r.out, recipients) {
 		out := &r.out[i]
+		if unasked(out) {
+			continue
+		}
 		switch out.Class {
 		case sender.Accepted, sender.Rejected, sender.Expired, sender.BadJob:
-			if unasked(out) {
-				continue
-			}
 			good = true
 			clear(b.streak)
 			v.undecided = nil
@@ -133,6 +136,8 @@ func (l *leave) judge(r *round, recipients []int, now time.Time) verdict {
 		b.open(worst, now, &v)
 	case good && b.cause != nil:
 		v.closed, b.cause, b.pause = b.cause, nil, 0
+	case probed && worst == nil: // the probe was not made: nothing is known, and the next may be as vain
+		b.until = now.Add(firstProbe)
 	}
 	if probed {
 		b.probing = false
@@ -142,9 +147,10 @@ func (l *leave) judge(r *round, recipients []int, now time.Time) verdict {
 	return v
 }
 
-// unasked says whether the provider had no part in the outcome: what we refuse ourselves says nothing about its state.
+// unasked says whether the provider had no part in the outcome: what we refuse or hold back ourselves says nothing about its state.
 func unasked(out *sender.Outcome) bool {
-	return out.Status == 0 && (out.Class == sender.Rejected || out.Class == sender.BadJob)
+	refused := out.Status == 0 && (out.Class == sender.Rejected || out.Class == sender.BadJob)
+	return refused || out.Reason != nil && out.Reason.Unasked
 }
 
 // inOrder are the recipients in the order in which they were answered: the last answers tell whether the provider is still there.
@@ -181,6 +187,23 @@ func (b *breaker) open(out *sender.Outcome, now time.Time, v *verdict) {
 	}
 	b.pause = min(max(2*b.pause, first), last)
 	b.until = now.Add(max(b.pause, out.RetryAfter, out.Reason.Floor))
+	if out.Class == sender.Throttled && out.Reason.Wide {
+		v.quota, v.until = out.Reason, b.until
+	}
+}
+
+// hold opens the breaker for a quota that another app has exceeded, at least until then. It says whether that opened it.
+func (b *breaker) hold(quota *sender.Reason, until time.Time) (opened bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if opened = b.cause == nil; opened {
+		b.cause = quota
+	}
+	if until.After(b.until) {
+		b.until = until
+	}
+	b.wake()
+	return opened
 }
 
 func (b *breaker) wake() {

@@ -96,6 +96,11 @@ func TestRefusedCredentialOpensAtOnceAndFailsNobody(t *testing.T) {
 	if len(e.Failures) != 0 || e.Retry == nil || !strings.Contains(w.news(), "_credential.rejected") {
 		t.Errorf("%+v, news %s", e, w.news())
 	}
+	for _, news := range w.events {
+		if news.Kind == results.KindCredential && !strings.Contains(news.Detail, "InvalidProviderToken (Invalid token: check key_id)") {
+			t.Errorf("the event does not say what to do: %s", news.Detail)
+		}
+	}
 	w.app.sent = nil
 	w.now = w.now.Add(credentialProbe - time.Second)
 	core.Handle(t.Context(), job(8, 3, `,"id":"b"`))
@@ -111,6 +116,58 @@ func TestQuotaPausesTheAppForItsFloor(t *testing.T) {
 	core.Handle(t.Context(), job(7, 1, `,"id":"a"`))
 	if wait, _ := core.Gate(jobs.APNS, jobs.DefaultApp); wait != time.Minute {
 		t.Errorf("pulls wait %s", wait)
+	}
+}
+
+// A project's quota is exceeded for all of its apps, and for no other: those are paused before they find out for themselves. Each then
+// probes on its own. Another kind of trouble is nobody else's.
+func TestQuotaPausesEveryAppOfTheProject(t *testing.T) {
+	for _, test := range []struct {
+		reason string
+		app    string
+		want   time.Duration
+	}{
+		{"Quota", "twin", time.Minute},
+		{"Quota", "stranger", 0},
+		{"Quota", "loner", 0},
+		{"InvalidProviderToken", "twin", 0},
+		{"ConnectionFailed", "twin", 0},
+	} {
+		t.Run(test.reason+" and "+test.app, func(t *testing.T) {
+			w := newWorld()
+			w.app.project = "demo"
+			app := func(project string) *scriptedApp {
+				return &scriptedApp{attempts: 10, deadline: w.app.deadline, project: project}
+			}
+			w.others = map[string]*scriptedApp{"twin": app("demo"), "stranger": app("other"), "loner": app("")}
+			w.down(test.reason)
+			core := w.core()
+			_, changed := core.Gate(jobs.APNS, test.app)
+			core.Handle(t.Context(), job(7, 6, `,"id":"a"`))
+			if wait, _ := core.Gate(jobs.APNS, test.app); wait != test.want {
+				t.Fatalf("pulls of app %s wait %s", test.app, wait)
+			}
+			told := strings.Contains(w.news(), "apns."+test.app+"._provider.opened")
+			select {
+			case <-changed:
+			default:
+				if test.want > 0 {
+					t.Error("a pull that waits is not told")
+				}
+			}
+			if told != (test.want > 0) {
+				t.Errorf("news %s", w.news())
+			}
+			core.Handle(t.Context(), job(8, 3, `,"id":"b","app":"`+test.app+`"`))
+			if sent := len(w.others[test.app].sent); (sent == 0) != (test.want > 0) {
+				t.Errorf("%d recipients of app %s were sent to", sent, test.app)
+			}
+			w.now = w.now.Add(time.Minute)
+			core.Handle(t.Context(), job(9, 3, `,"id":"c","app":"`+test.app+`"`))
+			if sent := len(w.others[test.app].sent); sent < 3 {
+				t.Errorf("%d recipients were sent to after the pause", sent)
+			}
+		})
 	}
 }
 
@@ -280,5 +337,56 @@ func TestRefusedUnaskedIsNoSignOfLife(t *testing.T) {
 	w.core().Handle(t.Context(), job(7, 9, `,"id":"a"`))
 	if !strings.Contains(w.news(), "_provider.opened") {
 		t.Errorf("news: %q", w.news())
+	}
+}
+
+// Whom the sender held back for a reason of its own says nothing about the provider: no breaker opens, no attempt is counted, and the wait is
+// the one that the sender asks for, however many rounds it takes.
+func TestHeldBackRecipientsAreNoOutage(t *testing.T) {
+	w := newWorld()
+	w.app.attempts = 1
+	core := w.core()
+	w.app.script = func(position int) sender.Outcome {
+		out := answer("Paced", 0)
+		out.RetryAfter = 3 * time.Second
+		return out
+	}
+	core.Handle(t.Context(), job(7, 20, `,"id":"a"`))
+	for range 8 {
+		if len(w.puts) != 1 {
+			t.Fatalf("%v wait", w.tails())
+		}
+		before := w.now
+		d := w.take(t, w.tails()[0])
+		if waited := w.now.Sub(before); waited < 3*time.Second || waited > 4*time.Second {
+			t.Errorf("the next round comes after %s", waited)
+		}
+		core.Handle(t.Context(), d)
+	}
+	if w.news() != "" {
+		t.Errorf("news %s", w.news())
+	}
+	w.up()
+	core.Handle(t.Context(), w.take(t, w.tails()[0]))
+	e := w.event(t, "push.results.apns.default.a.0.9")
+	if e.Sent != 20 || e.Attempt != 1 {
+		t.Errorf("%d sent in attempt %d", e.Sent, e.Attempt)
+	}
+}
+
+// A probe that the sender held back leaves the breaker as it was, and the next one is not made at once.
+func TestProbeThatWasHeldBackTellsNothing(t *testing.T) {
+	w := newWorld()
+	w.down("ServiceUnavailable")
+	core := w.core()
+	core.Handle(t.Context(), job(7, 6, `,"id":"a"`))
+	w.now = w.now.Add(firstProbe)
+	w.down("Paced")
+	core.Handle(t.Context(), job(8, 3, `,"id":"b"`))
+	if wait, _ := core.Gate(jobs.APNS, jobs.DefaultApp); wait != firstProbe {
+		t.Errorf("the next probe may begin after %s", wait)
+	}
+	if strings.Contains(w.news(), "closed") {
+		t.Errorf("news %s", w.news())
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -37,6 +38,8 @@ type world struct {
 	// fail makes the named step answer an error once for each count.
 	fail map[string]int
 	app  *scriptedApp
+	// others are further apps, by name.
+	others map[string]*scriptedApp
 }
 
 type put struct {
@@ -211,14 +214,21 @@ func (w *world) DropClaim(_ context.Context, key string, revision uint64) error 
 }
 
 func (w *world) App(_ jobs.Platform, name string) (App, bool) {
+	if other := w.others[name]; other != nil {
+		return other, true
+	}
 	return w.app, name == jobs.DefaultApp && !w.appGone
 }
-func (w *world) Known(jobs.Platform) []string { return []string{jobs.DefaultApp} }
-func (w *world) Now() time.Time               { return w.now }
+
+func (w *world) Known(jobs.Platform) []string {
+	return append(slices.Sorted(maps.Keys(w.others)), jobs.DefaultApp)
+}
+func (w *world) Now() time.Time { return w.now }
 
 // scriptedApp answers each recipient by its script; without one it accepts.
 type scriptedApp struct {
 	attempts int
+	project  string
 	deadline time.Time
 	faults   jobs.Faults
 	script   func(position int) sender.Outcome
@@ -232,8 +242,9 @@ var reasons = map[string]*sender.Reason{
 	"BadDeviceToken":       {Name: "BadDeviceToken", Class: sender.Rejected, Error: "APNSInvalidTokenError", Code: "8", Action: results.ActionCheckEnvironment},
 	"Unregistered":         {Name: "Unregistered", Class: sender.Expired, Error: "APNSInvalidTokenError", Code: "8", Action: results.ActionDeleteToken},
 	"ConnectionFailed":     {Name: "ConnectionFailed", Class: sender.Unsent, Error: "APNSTimeoutError", Action: results.ActionRetry},
-	"InvalidProviderToken": {Name: "InvalidProviderToken", Class: sender.Credential, Wide: true, Error: "APNSAuthError", Action: results.ActionFixCredential},
+	"InvalidProviderToken": {Name: "InvalidProviderToken", Class: sender.Credential, Wide: true, Error: "APNSAuthError", Description: "Invalid token: check key_id", Action: results.ActionFixCredential},
 	"Quota":                {Name: "Quota", Class: sender.Throttled, Wide: true, Floor: time.Minute, Error: "GCMError", Action: results.ActionSlowDown},
+	"Paced":                {Name: "Paced", Class: sender.Unsent, Unasked: true, Error: "GCMServerError", Action: results.ActionSlowDown},
 	"AnswerLost":           {Name: "AnswerLost", Class: sender.Uncertain, Error: "APNSTimeoutError", Action: results.ActionNone},
 }
 
@@ -247,6 +258,7 @@ func (a *scriptedApp) Prepare(seg *jobs.Segment) (Batch, error) {
 }
 func (a *scriptedApp) Reason(name string) *sender.Reason { return reasons[name] }
 func (a *scriptedApp) MaxAttempts() int                  { return a.attempts }
+func (a *scriptedApp) Project() string                   { return a.project }
 func (a *scriptedApp) MessageIDs() bool                  { return true }
 
 type scriptedBatch struct {

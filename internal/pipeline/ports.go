@@ -152,6 +152,9 @@ type App interface {
 	// Reason returns the row of the platform's table with that name, for a failure whose answer came in an earlier round.
 	Reason(name string) *sender.Reason
 	MaxAttempts() int
+	// Project names what the app shares with others of the same name at its provider: a quota that is exceeded is exceeded for all of
+	// them. "" is for an app that shares nothing.
+	Project() string
 	// MessageIDs says whether events name the provider's ids of accepted recipients.
 	MessageIDs() bool
 }

@@ -37,8 +37,8 @@ type cause struct {
 	attempts   int
 	retryAfter time.Duration
 	notBefore  time.Time
-	// free says that the try costs no attempt.
-	free bool
+	// free says that the try costs no attempt, unasked that the provider was not even asked.
+	free, unasked bool
 }
 
 // take decides whether a recipient is tried again after a transient answer. Only an answer of its own costs an attempt: one
@@ -67,7 +67,7 @@ func (n *retries) take(i int) bool {
 		// That it was not sent to again says nothing new about it.
 		reason, status = last, r.try(i).Status
 	}
-	c := cause{reason: reason, status: status, attempts: attempts, retryAfter: out.RetryAfter, free: free}
+	c := cause{reason: reason, status: status, attempts: attempts, retryAfter: out.RetryAfter, free: free, unasked: out.Reason.Unasked}
 	if k := n.find(c); k >= 0 {
 		return n.join(k, i)
 	}
@@ -117,7 +117,9 @@ func (n *retries) join(k, i int) bool {
 // delay is max(Retry-After, the reason's floor, full-jitter back-off).
 func (n *retries) delay(c cause) time.Duration {
 	step := c.attempts
-	if c.free { // it costs no attempt, and still waits longer each round
+	if c.unasked {
+		step = 1 // whoever held it back knows how long; there is nobody to spare
+	} else if c.free { // it costs no attempt, and still waits longer each round
 		step = max(step, n.round.seg.Round+1)
 	}
 	ceiling := maxBackoff

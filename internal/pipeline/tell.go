@@ -22,22 +22,54 @@ const (
 // news, not part of the books: if it can't be stored, sending goes on.
 func (c *Core) tell(ctx context.Context, h held, v *verdict) {
 	job := h.seg.Job
+	held := c.holdProject(h, v)
 	switch {
 	case v.opened != nil && v.opened.Class == sender.Credential:
-		c.news(ctx, job, results.KindCredential, stateRejected, fmt.Sprintf("the provider refuses the credential of app %q: %s; "+
-			"its jobs wait, and the credential is tried again every %s", job.App, v.opened.Name, credentialProbe))
+		c.news(ctx, job.Platform, job.App, results.KindCredential, stateRejected, fmt.Sprintf("the provider refuses the credential of app %q: %s; "+
+			"its jobs wait, and the credential is tried again every %s", job.App, sentence(v.opened), credentialProbe))
 	case v.opened != nil:
-		c.news(ctx, job, results.KindProvider, stateOpened, fmt.Sprintf("the provider can't take notifications of app %q: %s; "+
-			"its jobs wait and lose no attempts, one recipient is tried every few seconds", job.App, v.opened.Name))
+		c.news(ctx, job.Platform, job.App, results.KindProvider, stateOpened, fmt.Sprintf("the provider can't take notifications of app %q: %s; "+
+			"its jobs wait and lose no attempts, one recipient is tried every few seconds", job.App, sentence(v.opened)))
 	case v.closed != nil:
-		c.news(ctx, job, results.KindProvider, stateClosed, fmt.Sprintf("the provider takes notifications of app %q again", job.App))
+		c.news(ctx, job.Platform, job.App, results.KindProvider, stateClosed, fmt.Sprintf("the provider takes notifications of app %q again", job.App))
 	}
-	v.opened, v.closed = nil, nil
+	for _, app := range held {
+		c.news(ctx, job.Platform, app, results.KindProvider, stateOpened, fmt.Sprintf("the provider can't take notifications of app %q: %s, "+
+			"as app %q learnt, which sends for the same project; its jobs wait and lose no attempts", app, sentence(v.quota), job.App))
+	}
+	v.opened, v.closed, v.quota = nil, nil, nil
 }
 
-func (c *Core) news(ctx context.Context, job *jobs.Job, kind results.Kind, state, detail string) {
+// holdProject pauses the other apps of the project whose quota is exceeded: what they sent now would only be refused, and count. It returns
+// those that were not paused before.
+func (c *Core) holdProject(h held, v *verdict) (apps []string) {
+	project := h.app.Project()
+	if v.quota == nil || project == "" {
+		return nil
+	}
+	platform := h.seg.Job.Platform
+	for _, name := range c.Apps.Known(platform) {
+		if name == h.seg.Job.App {
+			continue
+		}
+		if app, ok := c.Apps.App(platform, name); ok && app.Project() == project && c.breakers.of(platform, name).hold(v.quota, v.until) {
+			apps = append(apps, name)
+		}
+	}
+	return apps
+}
+
+// sentence is a reason for people: the provider's word, and what it means with its remedy.
+func sentence(r *sender.Reason) string {
+	if r.Description == "" {
+		return r.Name
+	}
+	return r.Name + " (" + r.Description + ")"
+}
+
+func (c *Core) news(ctx context.Context, platform jobs.Platform, app string, kind results.Kind, state, detail string) {
 	e := &results.Event{
-		V: results.Version, Kind: kind, Platform: job.Platform, App: job.App, State: state, Detail: detail,
+		V: results.Version, Kind: kind, Platform: platform, App: app, State: state, Detail: detail,
 		At: c.Clock.Now().UTC().Truncate(time.Millisecond), Worker: c.Worker,
 	}
 	e.SetID()

@@ -35,6 +35,7 @@ type apnsApp struct{ APNSParams }
 
 func (a *apnsApp) Reason(name string) *sender.Reason { return apns.Reason(name) }
 func (a *apnsApp) MaxAttempts() int                  { return a.APNSParams.MaxAttempts }
+func (a *apnsApp) Project() string                   { return "" } // Apple's limits are per device and connection
 func (a *apnsApp) MessageIDs() bool                  { return a.APNSParams.MessageIDs }
 func (a *apnsApp) Close() error                      { return a.Client.Close() }
 

@@ -16,6 +16,8 @@ type GCMParams struct {
 	Name     string
 	Client   *gcm.Client
 	Protocol gcm.Protocol
+	// Project names the quota that the app shares with others; "" for none.
+	Project string
 	// Now is the broker's time: time_to_live counts from when the job was published, and a retry sends what is left of it.
 	Now         func() time.Time
 	MaxAttempts int
@@ -37,6 +39,7 @@ type gcmApp struct {
 
 func (a *gcmApp) Reason(name string) *sender.Reason { return gcm.Reason(name) }
 func (a *gcmApp) MaxAttempts() int                  { return a.GCMParams.MaxAttempts }
+func (a *gcmApp) Project() string                   { return a.GCMParams.Project }
 func (a *gcmApp) MessageIDs() bool                  { return a.GCMParams.MessageIDs }
 func (a *gcmApp) Close() error                      { return a.Client.Close() }
 

@@ -76,7 +76,8 @@ func (r *Request) Recipients() int {
 
 // Deliver sends to every recipient and sets out[i] for each; len(out) must be at least r.Recipients(). It returns when all have their
 // outcome. When the context ends, recipients not yet sent to are sender.Unsent and those under way sender.Uncertain. An answer that
-// concerns the whole app (credential, quota of the project) ends the call early: the rest is sender.Unsent.
+// concerns the whole app (credential, quota of the project) ends the call early: the rest is sender.Unsent. So is, with Config.Quota, whoever
+// would have to wait longer than a few seconds for it; Outcome.RetryAfter says how long.
 //
 // Requests are never repeated, with two exceptions that can't deliver twice: one that the server provably did not process goes
 // out once more on another connection, and a 401 of FCM v1 is followed by one try with a fresh access token.

@@ -60,6 +60,9 @@ type Config struct {
 	// ProjectID is the Firebase project; default that of the ServiceAccount.
 	ProjectID string
 
+	// Quota keeps the project below its quota; V1 only. Clients of one project share one. nil means no limit.
+	Quota *Quota
+
 	// RootCAs verifies the endpoint and the token endpoint; nil means the system's. Verification can't be switched off.
 	RootCAs *x509.CertPool
 	// Connections and Streams bound the requests under way: at most Connections × Streams.
@@ -107,6 +110,7 @@ func (c Config) withDefaults() (Config, *url.URL, error) {
 		if strings.ContainsFunc(c.APIKey, func(r rune) bool { return r <= ' ' || r > '~' }) {
 			return c, nil, &AuthError{Problem: "The GCM API key has a space, line break or other character that no key has. Check api_key"}
 		}
+		c.Quota = nil
 	case V1:
 		if c.ServiceAccount == nil && c.TokenSource == nil {
 			return c, nil, &AuthError{Problem: "Missing service account. Set service_account to the JSON key file of a Google service account"}

@@ -32,6 +32,7 @@ type delivery struct {
 
 	losses  atomic.Int32
 	answers atomic.Uint32 // how many recipients have an answer
+	pace    pace
 
 	mu sync.Mutex
 	// stopped is what those get who were not sent to after a stop.
@@ -119,6 +120,13 @@ func (d *delivery) shared(r *sender.Reason) *sender.Reason {
 	return r
 }
 
+// mayBegin says whether one more request may be begun, after the wait that the project's quota asks for. The caller is asked on both sides of
+// that wait: before, because nobody should wait for a delivery that is over, and after, because it may be over by then.
+func (d *delivery) mayBegin() bool {
+	proceeds := func() bool { return d.open.Err() == nil && (d.request.Proceed == nil || d.request.Proceed()) }
+	return proceeds() && (d.client.config.Quota == nil || d.paced() && proceeds())
+}
+
 // each runs send for 0 … n-1 on at most width goroutines and returns when all have ended. Once open has ended, or the request may not
 // proceed, it calls skip instead.
 func (d *delivery) each(n, width int, send, skip func(i int)) {
@@ -129,7 +137,7 @@ func (d *delivery) each(n, width int, send, skip func(i int)) {
 			if i >= n {
 				return
 			}
-			if d.open.Err() != nil || d.request.Proceed != nil && !d.request.Proceed() {
+			if !d.mayBegin() {
 				skip(i)
 				continue
 			}

@@ -10,7 +10,7 @@ import (
 func (d *delivery) sendFCM() {
 	message := d.request.Message
 	if message.target != "" {
-		d.settle(0, d.sendOne(message.target))
+		d.each(1, 1, func(int) { d.settle(0, d.sendOne(message.target)) }, func(int) { d.out[0] = d.notBegun() })
 		return
 	}
 	positions := d.sendable()

@@ -8,7 +8,9 @@ func (d *delivery) sendLegacy() {
 	authorization := "key=" + d.client.config.APIKey
 	message := d.request.Message
 	if message.target != "" {
-		d.postChunk(message.fixed, authorization, []string{message.target}, []int{0})
+		d.each(1, 1, func(int) {
+			d.postChunk(message.fixed, authorization, []string{message.target}, []int{0})
+		}, func(int) { d.out[0] = d.notBegun() })
 		return
 	}
 	positions := d.sendable()

@@ -52,6 +52,7 @@ const (
 	reasonConnectionFailed  = "ConnectionFailed"
 	reasonRequestRefused    = "RequestRefused"
 	reasonHeld              = "Held"
+	reasonPaced             = "Paced"
 	reasonCancelled         = "Cancelled"
 	reasonNoAccessToken     = "NoAccessToken"
 	reasonAccountRefused    = "ServiceAccountRefused"
@@ -270,11 +271,15 @@ var ownReasons = [...]sender.Reason{
 		Description: "The connection ended before the request was processed", Action: results.ActionRetry,
 	},
 	{
-		Name: reasonHeld, Class: sender.Unsent, Error: serverError,
+		Name: reasonHeld, Class: sender.Unsent, Unasked: true, Error: serverError,
 		Description: "Not sent, because the answer to another recipient concerned the whole app", Action: results.ActionRetry,
 	},
 	{
-		Name: reasonCancelled, Class: sender.Unsent, Error: serverError,
+		Name: reasonPaced, Class: sender.Unsent, Unasked: true, Error: serverError,
+		Description: "Not sent yet, because this worker's share of the project's quota is used up", Action: results.ActionSlowDown,
+	},
+	{
+		Name: reasonCancelled, Class: sender.Unsent, Unasked: true, Error: serverError,
 		Description: "Not sent, because sending was stopped", Action: results.ActionRetry,
 	},
 	{

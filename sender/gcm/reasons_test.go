@@ -2,6 +2,7 @@ package gcm
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -70,6 +71,7 @@ var wantReasons = []struct {
 	{"ConnectionFailed", sender.Unsent, true, 0, "GCMServerError", "", "retry"},
 	{"RequestRefused", sender.Unsent, false, 0, "GCMServerError", "", "retry"},
 	{"Held", sender.Unsent, false, 0, "GCMServerError", "", "retry"},
+	{"Paced", sender.Unsent, false, 0, "GCMServerError", "", "slow_down"},
 	{"Cancelled", sender.Unsent, false, 0, "GCMServerError", "", "retry"},
 	{"NoAccessToken", sender.Unsent, true, 0, "GCMServerError", "", "retry"},
 	{"ServiceAccountRefused", sender.Credential, true, 0, "GCMAuthError", "", "fix_credential"},
@@ -88,6 +90,7 @@ func TestReasonRows(t *testing.T) {
 			got := sender.Reason{
 				Name: want.name, Class: want.class, Wide: want.wide, Floor: want.floor, Error: want.err, Code: want.code,
 				Description: r.Description, Action: want.action,
+				Unasked: slices.Contains([]string{"Held", "Paced", "Cancelled"}, want.name),
 			}
 			if diff := cmp.Diff(got, *r); diff != "" {
 				t.Error(diff)
