@@ -45,7 +45,7 @@ func Check(c *config.Config, out io.Writer) error {
 			row("app "+name+", Apple", describeAPNS(a))
 		}
 		if g := c.Apps[name].GCM; g != nil {
-			row("app "+name+", Google", describeGCM(g))
+			row("app "+name+", Google", describeGCM(g, c.Workers))
 		}
 	}
 	if err := table.Flush(); err != nil {
@@ -76,9 +76,17 @@ func describeAPNS(a *config.APNS) string {
 	return strings.Join([]string{"topic " + cmp.Or(a.Topic, "of the certificate"), endpoint, credential}, ", ")
 }
 
-func describeGCM(g *config.GCM) string {
+func describeGCM(g *config.GCM, workers int) string {
 	if g.Protocol == config.ProtocolLegacy {
 		return "legacy protocol, " + cmp.Or(g.Endpoint, gcm.DefaultLegacyEndpoint) + ", server key"
 	}
-	return strings.Join([]string{"FCM v1, " + cmp.Or(g.Endpoint, gcm.DefaultEndpoint), "service account from " + g.ServiceAccount}, ", ")
+	credential := "credential from " + g.ServiceAccount
+	if g.MetadataServer {
+		credential = "the service account of this machine"
+	}
+	quota := "no quota"
+	if g.QuotaPerMinute > 0 {
+		quota = fmt.Sprintf("%d messages a minute", g.QuotaPerMinute/workers)
+	}
+	return strings.Join([]string{"FCM v1, " + cmp.Or(g.Endpoint, gcm.DefaultEndpoint), credential, quota}, ", ")
 }

@@ -3,6 +3,7 @@ package app
 import (
 	"cmp"
 	"fmt"
+	"net/url"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -27,10 +28,10 @@ func addGCM(registry *provider.Registry, name string, a *config.App, now func() 
 		}
 		client.APIKey = key.Reveal()
 	} else {
-		if client.ServiceAccount, err = gcm.LoadServiceAccount(s.ServiceAccount); err != nil {
+		if client.Credential, err = googleCredential(s); err != nil {
 			return err
 		}
-		project = cmp.Or(s.Endpoint, gcm.DefaultEndpoint) + " " + cmp.Or(s.ProjectID, client.ServiceAccount.ProjectID)
+		project = cmp.Or(s.Endpoint, gcm.DefaultEndpoint) + " " + cmp.Or(s.ProjectID, client.Credential.Project())
 		if client.Quota, err = shares.of(project, name, s.QuotaPerMinute); err != nil {
 			return err
 		}
@@ -44,6 +45,19 @@ func addGCM(registry *provider.Registry, name string, a *config.App, now func() 
 		Notice: func(text string) { log.Warn().Str("app", name).Msg(text) },
 	})
 	return nil
+}
+
+// googleCredential reads the credential of an app for FCM v1. A workload identity may send its tokens to Google, and to the app's own endpoint
+// if it has one: that is a simulator then.
+func googleCredential(s *config.GCM) (gcm.Credential, error) {
+	if s.MetadataServer {
+		return gcm.MetadataServer{}, nil
+	}
+	var trusted []string
+	if u, err := url.Parse(s.Endpoint); err == nil && s.Endpoint != "" {
+		trusted = append(trusted, u.Host)
+	}
+	return gcm.LoadCredential(s.ServiceAccount, trusted...)
 }
 
 // quotas gives the apps of one project this worker's share of its quota, one for all of them.

@@ -130,9 +130,11 @@ type APNS struct {
 type GCM struct {
 	// Protocol is v1 (FCM, the default) or legacy (GCM JSON).
 	Protocol string `yaml:"protocol"`
-	// ServiceAccount is the path of the JSON key of a service account, for v1.
+	// ServiceAccount is the path of the JSON key of a service account, or of the configuration of a workload identity, for v1.
 	ServiceAccount string `yaml:"service_account,omitempty" path:"read"`
-	// ProjectID is the project to send for; "" is the service account's own.
+	// MetadataServer takes the service account that this machine in Google Cloud runs as, instead of a file. Default false.
+	MetadataServer bool `yaml:"metadata_server,omitempty"`
+	// ProjectID is the project to send for; "" is the service account's own. A workload identity or metadata server needs it.
 	ProjectID string `yaml:"project_id,omitempty"`
 	// QuotaPerMinute is how many messages the project may send in a minute, for all workers together; v1 only. Default 600,000, Google's
 	// own; 0 is no limit.

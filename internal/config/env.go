@@ -108,7 +108,7 @@ func (e *environment) apps(tree *Config) {
 	}
 }
 
-// google gives the service account that Google's own programs use to every app that would otherwise have none.
+// google gives the credential that Google's own programs use to every app that would otherwise have none.
 func (e *environment) google(tree *Config) {
 	file, ok := e.get(envGoogle)
 	if !ok {
@@ -120,7 +120,7 @@ func (e *environment) google(tree *Config) {
 		tree.Apps[defaultAppName] = app
 	}
 	for _, app := range tree.Apps {
-		if app.GCM != nil && app.GCM.Protocol == ProtocolV1 {
+		if app.GCM != nil && app.GCM.Protocol == ProtocolV1 && !app.GCM.MetadataServer {
 			app.GCM.ServiceAccount = cmp.Or(app.GCM.ServiceAccount, file)
 		}
 	}

@@ -133,8 +133,8 @@ func TestVariablesOfOtherPrograms(t *testing.T) {
 	if c := mustLoad(t, "", ours); c.NATS.URL.Reveal() != "nats://ours" || c.NATS.Creds != "/our.creds" {
 		t.Errorf("%+v", c.NATS)
 	}
-	c = mustLoad(t, "apps: {a: {gcm: {}}, b: {gcm: {service_account: /b.json}}, c: {gcm: {protocol: legacy}}, d: {apns: {}}}", others)
-	if len(c.Apps) != 4 || c.Apps["a"].GCM.ServiceAccount != "/google.json" || c.Apps["b"].GCM.ServiceAccount != "/b.json" ||
+	c = mustLoad(t, "apps: {a: {gcm: {}}, b: {gcm: {service_account: /b.json}}, c: {gcm: {protocol: legacy}}, d: {apns: {}}, e: {gcm: {metadata_server: true}}}", others)
+	if len(c.Apps) != 5 || c.Apps["e"].GCM.ServiceAccount != "" || c.Apps["a"].GCM.ServiceAccount != "/google.json" || c.Apps["b"].GCM.ServiceAccount != "/b.json" ||
 		c.Apps["c"].GCM.ServiceAccount != "" || c.Apps["d"].GCM != nil {
 		t.Errorf("%+v", c.Apps)
 	}

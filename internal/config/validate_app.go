@@ -122,8 +122,13 @@ func (v *checker) gcmV1(g *GCM) {
 	if !g.APIKey.IsZero() || g.APIKeyFile != "" {
 		v.fault("api_key", "can't be used with protocol v1; set service_account instead, or protocol: legacy")
 	}
-	if g.ServiceAccount == "" {
-		v.fault("service_account", "is missing: set the path of the service account's JSON key, or %s", envGoogle)
+	switch v.either("service_account", g.ServiceAccount != "", "metadata_server", g.MetadataServer) {
+	case "":
+		v.fault("service_account", "is missing: set the path of the service account's JSON key, or %s, or metadata_server on a machine in Google Cloud", envGoogle)
+	case "metadata_server":
+		if g.ProjectID == "" {
+			v.fault("project_id", "is missing: set the id of the Firebase project; a metadata server does not say which one is meant")
+		}
 	}
 	v.file("service_account", g.ServiceAccount)
 	if g.QuotaPerMinute != 0 && (g.QuotaPerMinute < minQuota || g.QuotaPerMinute > maxQuota) {
@@ -144,6 +149,9 @@ func (v *checker) gcmLegacy(g *GCM) {
 	}
 	if g.ServiceAccount != "" {
 		v.fault("service_account", "can't be used with protocol legacy; set api_key instead, or protocol: v1")
+	}
+	if g.MetadataServer {
+		v.fault("metadata_server", "can't be used with protocol legacy; set api_key instead, or protocol: v1")
 	}
 	if g.ProjectID != "" {
 		v.fault("project_id", "can't be used with protocol legacy; remove it")

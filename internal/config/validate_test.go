@@ -198,8 +198,14 @@ func TestInvalid(t *testing.T) {
 		"retries":          {func(c *Config) { c.Apps["key"].APNS.DefaultRetries = 0 }, "apps.key.apns.default_retries is 0"},
 		"retries up":       {func(c *Config) { c.Apps["key"].APNS.DefaultRetries = 101 }, "apps.key.apns.default_retries is 101"},
 
-		"gcm protocol":          {func(c *Config) { c.Apps["key"].GCM.Protocol = "http" }, `apps.key.gcm.protocol is "http", but must be one of v1, legacy`},
-		"no service_account":    {func(c *Config) { c.Apps["key"].GCM.ServiceAccount = "" }, "apps.key.gcm.service_account is missing: set the path of the service account's JSON key, or GOOGLE_APPLICATION_CREDENTIALS"},
+		"gcm protocol":       {func(c *Config) { c.Apps["key"].GCM.Protocol = "http" }, `apps.key.gcm.protocol is "http", but must be one of v1, legacy`},
+		"no service_account": {func(c *Config) { c.Apps["key"].GCM.ServiceAccount = "" }, "apps.key.gcm.service_account is missing: set the path of the service account's JSON key, or GOOGLE_APPLICATION_CREDENTIALS, or metadata_server"},
+		"two accounts":       {func(c *Config) { c.Apps["key"].GCM.MetadataServer = true }, "apps.key.gcm.service_account and metadata_server are both given"},
+		"metadata, no project": {func(c *Config) {
+			g := c.Apps["key"].GCM
+			g.ServiceAccount, g.MetadataServer, g.ProjectID = "", true, ""
+		}, "apps.key.gcm.project_id is missing: set the id"},
+		"legacy and metadata":   {func(c *Config) { c.Apps["cert"].GCM.MetadataServer = true }, "apps.cert.gcm.metadata_server can't be used with protocol legacy"},
 		"service_account":       {func(c *Config) { c.Apps["key"].GCM.ServiceAccount = "/no.json" }, "apps.key.gcm.service_account names a file"},
 		"service_account, JSON": {func(c *Config) { c.Apps["key"].GCM.ServiceAccount = "{\n\"private_key\": \"hunter2\"}" }, "apps.key.gcm.service_account holds the content"},
 		"quota low":             {func(c *Config) { c.Apps["key"].GCM.QuotaPerMinute = 59 }, "apps.key.gcm.quota_per_minute is 59, but must be 0 for no limit, or between 60"},

@@ -1,6 +1,7 @@
 package gcm
 
 import (
+	"context"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/json"
@@ -10,7 +11,9 @@ import (
 	"io"
 	"log/slog"
 	"net/url"
-	"os"
+
+	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/jwt"
 )
 
 // Google's OAuth.
@@ -19,9 +22,6 @@ const (
 	Scope = "https://www.googleapis.com/auth/firebase.messaging"
 	// defaultTokenURI is where an assertion is exchanged if the key file does not say.
 	defaultTokenURI = "https://oauth2.googleapis.com/token"
-	accountType     = "service_account"
-	// maxAccountFile bounds a key file; real ones have about 2,400 bytes.
-	maxAccountFile = 64 << 10
 )
 
 // ServiceAccount is a Google service account with its private key. It is read-only. Printing it in any way shows no key.
@@ -41,14 +41,9 @@ type ServiceAccount struct {
 // LoadServiceAccount reads the JSON key file of a service account. Errors say which file, what is wrong and what to do; they never quote
 // the file. Each is an *AuthError.
 func LoadServiceAccount(file string) (*ServiceAccount, error) {
-	f, err := os.Open(file)
+	data, err := readCredential(file)
 	if err != nil {
-		return nil, &AuthError{Problem: "The service account file can't be read: " + err.Error(), cause: err}
-	}
-	defer func() { _ = f.Close() }()
-	data, err := io.ReadAll(io.LimitReader(f, maxAccountFile+1))
-	if err != nil {
-		return nil, &AuthError{Problem: "The service account file can't be read: " + err.Error(), cause: err}
+		return nil, err
 	}
 	account, err := ParseServiceAccount(data)
 	if err != nil {
@@ -59,8 +54,8 @@ func LoadServiceAccount(file string) (*ServiceAccount, error) {
 
 // ParseServiceAccount reads the content of a JSON key file. The error completes a sentence that begins with the file's name.
 func ParseServiceAccount(data []byte) (*ServiceAccount, error) {
-	if len(data) > maxAccountFile {
-		return nil, fmt.Errorf("has more than %d bytes: it is no key file", maxAccountFile)
+	if len(data) > maxCredentialFile {
+		return nil, errTooLong
 	}
 	var file struct {
 		Type         string `json:"type"`
@@ -71,7 +66,7 @@ func ParseServiceAccount(data []byte) (*ServiceAccount, error) {
 		TokenURI     string `json:"token_uri"`
 	}
 	if json.Unmarshal(data, &file) != nil {
-		return nil, errors.New("is not JSON of the expected form: download a new JSON key of the service account")
+		return nil, errNotJSON
 	}
 	switch {
 	case file.Type == "":
@@ -122,3 +117,30 @@ func (a ServiceAccount) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, a
 
 // LogValue implements slog.LogValuer.
 func (a ServiceAccount) LogValue() slog.Value { return slog.StringValue(a.ClientEmail) }
+
+// Project implements Credential.
+func (a *ServiceAccount) Project() string { return a.ProjectID }
+
+// from is the host of the token endpoint.
+func (a *ServiceAccount) from() string {
+	u, err := url.Parse(a.TokenURI)
+	if err != nil {
+		return "the token endpoint"
+	}
+	return u.Host
+}
+
+func (a *ServiceAccount) source(ctx context.Context) (oauth2.TokenSource, error) {
+	config := jwt.Config{
+		Email: a.ClientEmail, PrivateKey: a.privateKey, PrivateKeyID: a.KeyID, Scopes: []string{Scope}, TokenURL: a.TokenURI,
+	}
+	return config.TokenSource(ctx), nil
+}
+
+func (a *ServiceAccount) explain(r *refusal) string {
+	remedy := "Check that the account exists and that its key was not deleted"
+	if r.code == "invalid_grant" {
+		remedy = "The key was deleted or the account disabled: put a new JSON key of an enabled service account in the file's place"
+	}
+	return fmt.Sprintf("Google refused the service account %s: %s. %s", plain(a.ClientEmail), r.detail(), clockRemedy(r, remedy))
+}

@@ -67,8 +67,8 @@ func TestLoadServiceAccount(t *testing.T) {
 		{"key is cut", change("private_key", "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n"), "not an RSA key in PEM"},
 		{"key of another kind", change("private_key", ecKey(t)), "not an RSA key"},
 		{"token_uri in plain text", change("token_uri", "http://oauth2.example/token"), "https"},
-		{"too long", append(good, strings.Repeat(" ", maxAccountFile+1-len(good))...), "no key file"},
-		{"at the limit", append(good, strings.Repeat(" ", maxAccountFile-len(good))...), ""},
+		{"too long", append(good, strings.Repeat(" ", maxCredentialFile+1-len(good))...), "no credential file"},
+		{"at the limit", append(good, strings.Repeat(" ", maxCredentialFile-len(good))...), ""},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "account.json")

@@ -44,6 +44,21 @@ func (c *Client) Close() error {
 	return nil
 }
 
+// Replace has the client authenticate with another credential from now on, such as the new key of a service account. Nothing under way is
+// dropped: the present access token serves until the new credential has brought one. The credential of another project is an *AuthError, and
+// so is any for Legacy; the old one then stays.
+func (c *Client) Replace(credential Credential) error {
+	if c.tokens == nil {
+		return &AuthError{Problem: "The legacy protocol has a server key and no credential that can be replaced"}
+	}
+	if project := credential.Project(); c.config.ownProject && project != c.config.ProjectID {
+		return &AuthError{Problem: fmt.Sprintf("The new credential is for the project %q, the old one for %q. Start again to send for another project",
+			project, c.config.ProjectID)}
+	}
+	c.tokens.replace(credential)
+	return nil
+}
+
 // Format implements fmt.Formatter: printing a client shows no credential.
 func (c *Client) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.config.String()) }
 

@@ -28,11 +28,11 @@ func TestConfigErrors(t *testing.T) {
 		{"api key with a line break", Config{Protocol: Legacy, APIKey: "secret\n"}, "Check api_key", true},
 		{"no service account", Config{}, "Set service_account", true},
 		{"no project", Config{TokenSource: staticToken()}, "Set project_id", true},
-		{"odd project", Config{ServiceAccount: account, ProjectID: "a/b"}, `project_id "a/b"`, false},
+		{"odd project", Config{Credential: account, ProjectID: "a/b"}, `project_id "a/b"`, false},
 		{"unknown protocol", Config{Protocol: "xmpp"}, `unknown protocol "xmpp"`, false},
-		{"plain http", Config{ServiceAccount: account, Endpoint: "http://example.com"}, "plain https URL", false},
-		{"no host", Config{ServiceAccount: account, Endpoint: "https:///x"}, "plain https URL", false},
-		{"password in the URL", Config{ServiceAccount: account, Endpoint: "https://user:secret@example.com"}, "plain https URL", false},
+		{"plain http", Config{Credential: account, Endpoint: "http://example.com"}, "plain https URL", false},
+		{"no host", Config{Credential: account, Endpoint: "https:///x"}, "plain https URL", false},
+		{"password in the URL", Config{Credential: account, Endpoint: "https://user:secret@example.com"}, "plain https URL", false},
 		{"query", Config{Protocol: Legacy, APIKey: "k", Endpoint: "https://example.com/send?key=secret"}, "plain https URL", false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -53,10 +53,10 @@ func TestEndpoints(t *testing.T) {
 		c    Config
 		want string
 	}{
-		{Config{ServiceAccount: &ServiceAccount{ProjectID: "demo"}}, "https://fcm.googleapis.com/v1/projects/demo/messages:send"},
-		{Config{ServiceAccount: &ServiceAccount{ProjectID: "demo"}, ProjectID: "12345"}, "https://fcm.googleapis.com/v1/projects/12345/messages:send"},
-		{Config{ServiceAccount: &ServiceAccount{ProjectID: "demo"}, ProjectID: "example.com:x"}, "https://fcm.googleapis.com/v1/projects/example.com:x/messages:send"},
-		{Config{ServiceAccount: &ServiceAccount{ProjectID: "demo"}, Endpoint: "https://h:1/base/"}, "https://h:1/base/v1/projects/demo/messages:send"},
+		{Config{Credential: &ServiceAccount{ProjectID: "demo"}}, "https://fcm.googleapis.com/v1/projects/demo/messages:send"},
+		{Config{Credential: &ServiceAccount{ProjectID: "demo"}, ProjectID: "12345"}, "https://fcm.googleapis.com/v1/projects/12345/messages:send"},
+		{Config{Credential: &ServiceAccount{ProjectID: "demo"}, ProjectID: "example.com:x"}, "https://fcm.googleapis.com/v1/projects/example.com:x/messages:send"},
+		{Config{Credential: &ServiceAccount{ProjectID: "demo"}, Endpoint: "https://h:1/base/"}, "https://h:1/base/v1/projects/demo/messages:send"},
 		{Config{Protocol: Legacy, APIKey: "k"}, "https://fcm.googleapis.com/fcm/send"},
 		{Config{Protocol: Legacy, APIKey: "k", Endpoint: "https://h:1"}, "https://h:1/fcm/send"},
 		{Config{Protocol: Legacy, APIKey: "k", Endpoint: "https://h:1/"}, "https://h:1/fcm/send"},
@@ -78,7 +78,7 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := Config{Protocol: Legacy, APIKey: "planted-api-key", ServiceAccount: account}
+	config := Config{Protocol: Legacy, APIKey: "planted-api-key", Credential: account}
 	c, err := New(config)
 	if err != nil {
 		t.Fatal(err)

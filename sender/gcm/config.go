@@ -52,13 +52,15 @@ type Config struct {
 	// APIKey is the server key; Legacy only, and required there.
 	APIKey string
 
-	// ServiceAccount authenticates V1; see LoadServiceAccount.
-	ServiceAccount *ServiceAccount
-	// TokenSource authenticates V1 instead of a ServiceAccount: workload identity, a metadata server. It is asked for a new token a few
-	// minutes before the last one ends and after Google refused it, by one goroutine at a time.
+	// Credential authenticates V1; see LoadCredential.
+	Credential Credential
+	// TokenSource authenticates V1 instead of a Credential. It is asked for a new token a few minutes before the last one ends and after
+	// Google refused it, by one goroutine at a time.
 	TokenSource oauth2.TokenSource
-	// ProjectID is the Firebase project; default that of the ServiceAccount.
+	// ProjectID is the Firebase project; default that of a service account.
 	ProjectID string
+	// ownProject says that it is the service account's.
+	ownProject bool
 
 	// Quota keeps the project below its quota; V1 only. Clients of one project share one. nil means no limit.
 	Quota *Quota
@@ -112,11 +114,14 @@ func (c Config) withDefaults() (Config, *url.URL, error) {
 		}
 		c.Quota = nil
 	case V1:
-		if c.ServiceAccount == nil && c.TokenSource == nil {
-			return c, nil, &AuthError{Problem: "Missing service account. Set service_account to the JSON key file of a Google service account"}
+		if c.TokenSource != nil {
+			c.Credential = callers{c.TokenSource}
 		}
-		if c.ProjectID == "" && c.ServiceAccount != nil {
-			c.ProjectID = c.ServiceAccount.ProjectID
+		if c.Credential == nil {
+			return c, nil, &AuthError{Problem: "Missing service account. Set service_account to the JSON key file of a Google service account, or of a workload identity"}
+		}
+		if c.ProjectID == "" {
+			c.ProjectID, c.ownProject = c.Credential.Project(), true
 		}
 		if c.ProjectID == "" {
 			return c, nil, &AuthError{Problem: "Missing Firebase project. Set project_id"}

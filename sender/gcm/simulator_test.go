@@ -30,7 +30,7 @@ func simulate(t *testing.T, p Protocol, rules ...simulator.Rule) (*gcmtest.Serve
 		if err != nil {
 			t.Fatal(err)
 		}
-		if config.ServiceAccount, err = ParseServiceAccount(key); err != nil {
+		if config.Credential, err = ParseServiceAccount(key); err != nil {
 			t.Fatal(err)
 		}
 	}

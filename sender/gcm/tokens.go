@@ -5,11 +5,11 @@ import (
 	"crypto/tls"
 	"io"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 
 	"golang.org/x/oauth2"
-	"golang.org/x/oauth2/jwt"
 
 	"github.com/volleypush/volley/sender"
 )
@@ -29,23 +29,27 @@ type tokens struct {
 	config Config
 	client *http.Client
 
-	mu      sync.Mutex
-	current string
-	renewAt time.Time // fetch a new one from here on
-	expires time.Time // never use it from here on
-	flight  *flight
-	life    context.Context
-	endLife context.CancelFunc
+	mu         sync.Mutex
+	credential Credential
+	replaced   int // how often the credential was replaced
+	current    string
+	renewAt    time.Time // fetch a new one from here on
+	expires    time.Time // never use it from here on
+	flight     *flight
+	life       context.Context
+	endLife    context.CancelFunc
 }
 
 // flight is one fetch. failure is set before done is closed.
 type flight struct {
-	done    chan struct{}
-	failure *sender.Outcome
+	credential Credential
+	replaced   int // tokens.replaced when it began
+	done       chan struct{}
+	failure    *sender.Outcome
 }
 
 func newTokens(config Config) *tokens {
-	t := &tokens{config: config}
+	t := &tokens{config: config, credential: config.Credential}
 	t.client = &http.Client{
 		Timeout: tokenTimeout,
 		// Once an hour: no idle connection is kept.
@@ -53,13 +57,23 @@ func newTokens(config Config) *tokens {
 			TLSClientConfig:     &tls.Config{RootCAs: config.RootCAs, MinVersion: tls.VersionTLS12},
 			TLSHandshakeTimeout: config.ConnectTimeout,
 			DialContext:         config.Dial,
-			Proxy:               config.Proxy,
+			Proxy:               direct(config.Proxy),
 			DisableKeepAlives:   true,
 		},
 		// An assertion goes where the key file says and nowhere else.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return t
+}
+
+// direct keeps what goes to this machine's own metadata server, which is all that is asked without TLS, away from a proxy.
+func direct(proxy func(*http.Request) (*url.URL, error)) func(*http.Request) (*url.URL, error) {
+	return func(r *http.Request) (*url.URL, error) {
+		if r.URL.Scheme == "http" {
+			return nil, nil
+		}
+		return proxy(r)
+	}
 }
 
 // get returns an access token. The failure, if any, is the outcome of whoever wanted to send with it.
@@ -107,12 +121,20 @@ func (t *tokens) start() {
 	if t.life == nil {
 		t.life, t.endLife = context.WithCancel(context.Background())
 	}
-	t.flight = &flight{done: make(chan struct{})}
+	t.flight = &flight{credential: t.credential, replaced: t.replaced, done: make(chan struct{})}
 	go t.fetch(t.life, t.flight)
 }
 
 func (t *tokens) fetch(life context.Context, f *flight) {
-	token, err := t.source(life).Token()
+	seen := &witness{next: t.client.Transport}
+	client := *t.client
+	client.Transport = underLife{life, seen}
+	// A new source for each fetch: those of x/oauth2 keep their token until 10 s before its end and can't be told to drop it.
+	var token *oauth2.Token
+	source, err := f.credential.source(context.WithValue(life, oauth2.HTTPClient, &client))
+	if err == nil {
+		token, err = source.Token()
+	}
 	// The token's own end is in this machine's time; what counts is how long it lasts.
 	lasts := time.Hour
 	switch {
@@ -127,32 +149,29 @@ func (t *tokens) fetch(life context.Context, f *flight) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := t.config.Now()
-	if err != nil {
-		o := t.failure(err)
+	switch {
+	case err != nil:
+		o := t.failure(f.credential, err, seen.refusal)
 		f.failure = &o
 		t.renewAt = now.Add(renewPause)
-	} else {
+	case life.Err() == nil:
 		t.current = token.AccessToken
 		t.renewAt = now.Add(lasts - min(renewBefore, lasts/4))
 		t.expires = now.Add(lasts - min(10*time.Second, lasts/10))
+	}
+	if t.replaced != f.replaced { // replaced meanwhile: what this fetch brought serves until the new one's token is there
+		t.renewAt = time.Time{}
 	}
 	t.flight = nil
 	close(f.done)
 }
 
-// source makes the token source for one fetch: those of x/oauth2 keep their token until 10 s before its end and can't be told to drop it.
-func (t *tokens) source(life context.Context) oauth2.TokenSource {
-	if t.config.TokenSource != nil {
-		return t.config.TokenSource
-	}
-	client := *t.client
-	client.Transport = underLife{life, t.client.Transport}
-	account := t.config.ServiceAccount
-	config := jwt.Config{
-		Email: account.ClientEmail, PrivateKey: account.privateKey, PrivateKeyID: account.KeyID,
-		Scopes: []string{Scope}, TokenURL: account.TokenURI,
-	}
-	return config.TokenSource(context.WithValue(life, oauth2.HTTPClient, &client))
+// replace has the next token fetched with another credential, soon. The present one serves meanwhile.
+func (t *tokens) replace(credential Credential) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.credential, t.renewAt = credential, time.Time{}
+	t.replaced++
 }
 
 // underLife ends requests with the client: x/oauth2 makes its requests without a context.

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -105,7 +106,7 @@ func (g *tokenServer) client(t *testing.T) *Client {
 		t.Fatal(err)
 	}
 	return newClient(t, g.server, V1, func(c *Config) {
-		c.TokenSource, c.ServiceAccount, c.ProjectID = nil, account, ""
+		c.TokenSource, c.Credential, c.ProjectID = nil, account, ""
 		c.Now = func() time.Time { return time.Unix(g.now.Load(), 0) }
 	})
 }
@@ -240,7 +241,7 @@ func TestThirdPartyAuthErrorKeepsTheAccessToken(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := newClient(t, s, V1, func(c *Config) {
-		c.TokenSource, c.ServiceAccount = nil, account
+		c.TokenSource, c.Credential = nil, account
 		c.RootCAs = c.RootCAs.Clone()
 		c.RootCAs.AddCert(g.Certificate())
 	})
@@ -264,7 +265,7 @@ func TestTokenEndpointAnswers(t *testing.T) {
 	}{
 		{
 			"key deleted", 400, `{"error":"invalid_grant","error_description":"Invalid JWT Signature."}`, sender.Credential, "ServiceAccountRefused",
-			"Google refused the service account sender@demo.example: invalid_grant (Invalid JWT Signature.). " +
+			"Google refused the service account sender@demo.example: invalid_grant (Invalid JWT Signature). " +
 				"The key was deleted or the account disabled: put a new JSON key of an enabled service account in the file's place",
 		},
 		{
@@ -329,12 +330,13 @@ func TestClockSkewIsNamed(t *testing.T) {
 		{"close enough", 20 * time.Second, "The key was deleted or the account disabled"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			refused := &oauth2.RetrieveError{Response: &http.Response{StatusCode: 400, Header: http.Header{}}, ErrorCode: "invalid_grant"}
-			now := time.Now().Truncate(time.Second)
-			refused.Response.Header.Set("Date", now.Add(row.skew).UTC().Format(http.TimeFormat))
-			if got := refusalRemedy(refused, now); !strings.HasPrefix(got, row.says) {
-				t.Error(got)
-			}
+			synctest.Test(t, func(t *testing.T) { // its clock stands still on a full second
+				refused := &refusal{status: 400, code: "invalid_grant", header: http.Header{}}
+				refused.header.Set("Date", time.Now().Add(row.skew).UTC().Format(http.TimeFormat))
+				if got := (&ServiceAccount{ClientEmail: "a@b"}).explain(refused); !strings.Contains(got, row.says) {
+					t.Error(got)
+				}
+			})
 		})
 	}
 	g := newTokenServer(t)
@@ -355,7 +357,7 @@ func TestTokenEndpointOutOfReach(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := newClient(t, g.server, V1, func(c *Config) { c.TokenSource, c.ServiceAccount = nil, account })
+	c := newClient(t, g.server, V1, func(c *Config) { c.TokenSource, c.Credential = nil, account })
 	if n := count(deliver(t, t.Context(), c, ids(10)...)); n["unsent NoAccessToken"] != 10 {
 		t.Error(n)
 	}
@@ -373,7 +375,7 @@ func TestCloseEndsATokenFetch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := newClient(t, s, V1, func(c *Config) { c.TokenSource, c.ServiceAccount = nil, account })
+	c := newClient(t, s, V1, func(c *Config) { c.TokenSource, c.Credential = nil, account })
 	done := make(chan []sender.Outcome)
 	go func() { done <- deliver(t, t.Context(), c, "abc") }()
 	<-began

@@ -1,6 +1,6 @@
 // This file models service accounts and their access tokens: Google, "Using OAuth 2.0 for Server to Server
 // Applications", and the key file of a service account. Every access token is an opaque text that is good until it
-// expires or is revoked. Not modelled: workload identity, the metadata server, tokens of users.
+// expires or is revoked. Workload identities are in workload.go. Not modelled: the metadata server, tokens of users.
 
 package gcmtest
 
@@ -28,6 +28,8 @@ type credentials struct {
 	accounts map[string]account
 	grants   map[string]grant
 	issued   int
+	// workloads are the workload identities by audience, federated those of the tokens that may act as their service account.
+	workloads, federated map[string]workload
 }
 
 // account is a service account, by its client_email. All accounts of a server share one RSA key under different ids:

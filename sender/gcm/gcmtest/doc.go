@@ -1,11 +1,11 @@
 // Package gcmtest is a simulator of Google's push service: the legacy GCM/FCM HTTP protocol (POST /fcm/send), FCM HTTP
-// v1 (POST /v1/projects/<project>/messages:send) and the OAuth 2 token endpoint (POST /token), over HTTP/2 and HTTP/1.1,
+// v1 (POST /v1/projects/<project>/messages:send), the OAuth 2 token endpoint (POST /token) and workload identity federation
+// (POST /v1/token and …:generateAccessToken), over HTTP/2 and HTTP/1.1,
 // on a real socket with TLS from a throw-away authority. It checks what the service documents, answers scripted faults
 // and keeps a ledger of everything that arrived. Test a client with it instead of replacing the client.
 //
 // Each file says at its top what it models and from which of Google's pages. Not modelled by any of them: delivery and
-// storage, quotas counted by rate (a script answers them), subscriptions to topics, device groups, and credentials that
-// do not come from a service account's key. GOAWAY and whatever else can happen to a connection is scripted; see
+// storage, subscriptions to topics, device groups, and the metadata server. GOAWAY and whatever else can happen to a connection is scripted; see
 // simulator.Fault. Faults that count requests count those of the token endpoint too, and only over HTTP/2.
 //
 // # Scripts

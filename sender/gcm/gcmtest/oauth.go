@@ -54,6 +54,7 @@ func (s *Server) answerToken(r *h2sim.Request) h2sim.Response {
 		})
 	}
 	response.Header.Set("cache-control", "no-store")
+	response.Header.Set("date", s.options.Now().UTC().Format(http.TimeFormat))
 	return response
 }
 

@@ -137,21 +137,26 @@ func (s *Server) excess() (code http2.ErrCode, debug string, yes bool) {
 	return http2.ErrCodeProtocol, "exceeded_max_concurrent_streams", habits.GoAwayOnExcess
 }
 
-// Answer routes. What is not one of the three calls is Google's page for an unknown URL.
+// Answer routes. What is none of the calls is Google's page for an unknown URL.
 func (s *Server) Answer(r *h2sim.Request) h2sim.Response {
 	path := r.Path
 	if plain, err := url.PathUnescape(path); err == nil {
 		path = plain
 	}
 	project, isSend := projectOf(path)
-	isLegacy, isToken := path == legacyPath, path == tokenPath
+	account, isImpersonation := accountOf(path)
+	isLegacy, isToken, isExchange := path == legacyPath, path == tokenPath, path == exchangePath
 	switch {
-	case r.Method != http.MethodPost || !isSend && !isLegacy && !isToken:
+	case r.Method != http.MethodPost || !isSend && !isLegacy && !isToken && !isExchange && !isImpersonation:
 		return page(http.StatusNotFound, "Not Found")
 	case r.Oversize:
 		return page(http.StatusRequestEntityTooLarge, "Request Entity Too Large")
 	case isToken:
 		return s.answerToken(r)
+	case isExchange:
+		return s.answerExchange(r)
+	case isImpersonation:
+		return s.answerImpersonation(r, account)
 	case isLegacy:
 		return s.answerLegacy(r)
 	}
