@@ -19,7 +19,7 @@ func spend(t *testing.T, q *Quota, seconds int) []int {
 	counts := make([]int, seconds)
 	for began := time.Now(); time.Since(began) < time.Duration(seconds)*time.Second; {
 		let, wait := q.take(1_000_000, time.Hour)
-		time.Sleep(wait) //nolint:forbidigo // in a synctest bubble: no time passes
+		<-time.After(wait)
 		if second := int(time.Since(began) / time.Second); second < seconds {
 			counts[second] += let
 		}
@@ -54,11 +54,11 @@ func TestQuotaRampsUpAndHolds(t *testing.T) {
 		if n := sum(counts[60:120]); n < 59*perSecond {
 			t.Errorf("only %d messages in a minute at the full rate", n)
 		}
-		time.Sleep(coldAfter - time.Second) //nolint:forbidigo // in a synctest bubble
+		<-time.After(coldAfter - time.Second)
 		if n := sum(spend(t, q, 1)); n < perSecond {
 			t.Errorf("%d messages after less than a minute of silence: it is not cold yet", n)
 		}
-		time.Sleep(coldAfter) //nolint:forbidigo // in a synctest bubble
+		<-time.After(coldAfter)
 		if n := sum(spend(t, q, 1)); n > perSecond/20 {
 			t.Errorf("%d messages at once after a minute of silence", n)
 		}
