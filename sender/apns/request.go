@@ -65,7 +65,8 @@ func (c *Client) headersOf(r *Request) (headers, Problems) {
 	}
 	var problems Problems
 	h := headers{pushType: r.PushType, expiration: r.Expiration.String(), collapseID: r.CollapseID}
-	body, limit := contentsOf(r.Payload), 0
+	body := contentsOf(r.Payload)
+	var limit int
 	if r.Channel != "" {
 		c.setBroadcast(&h, r, body, &problems)
 		limit = MaxBroadcastPayload
