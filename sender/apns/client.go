@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -75,6 +76,9 @@ type Config struct {
 	Now func() time.Time
 	// Dial opens the TCP connection below TLS; a net.Dialer by default. It is called concurrently.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Proxy names the proxy for the endpoint, with its user and password if it wants them: http, https or socks5; a nil URL is none.
+	// By default it is that of the environment (HTTPS_PROXY, NO_PROXY), or none with a Dial. It is called concurrently.
+	Proxy func(endpoint *url.URL) (*url.URL, error)
 	// Defaults are what Send takes when a call does not say.
 	Defaults Defaults
 }
@@ -96,7 +100,10 @@ type Client struct {
 	pool           *pool                                     // nil with Binary
 	gateway        *gateway                                  // nil with HTTP2
 	feedback       func(context.Context) (binaryConn, error) // dials the feedback service; nil with HTTP2
-	certificate    *tls.Certificate
+	environment    Environment
+	host           string
+	key            *Key             // nil with a certificate
+	info           *CertificateInfo // nil with a key
 	topic          string
 	topics         []string // what a certificate that lists its topics allows
 	requestTimeout time.Duration
@@ -145,7 +152,9 @@ func New(config Config) (*Client, error) {
 		fault("topic may have visible ASCII characters only; it is the app's bundle id")
 	}
 	c := &Client{
-		certificate:    config.Certificate,
+		environment:    config.Environment,
+		host:           to.host,
+		key:            config.Key,
 		topic:          config.Topic,
 		requestTimeout: either(config.RequestTimeout, DefaultRequestTimeout),
 		now:            config.Now,
@@ -182,7 +191,7 @@ func newPool(config Config, to target, c *Client) *pool {
 		dial = new(net.Dialer).DialContext
 	}
 	return &pool{
-		dial:        dialH2(to, tlsConfig, dial),
+		dial:        dialH2(to, tlsConfig, throughProxy(proxyOf(config), config.RootCAs, dial)),
 		size:        either(config.Connections, 1),
 		key:         config.Key,
 		clock:       c.now,
@@ -206,6 +215,7 @@ func (c *Client) checkCredential(config Config) []error {
 	if err != nil {
 		return []error{err}
 	}
+	c.info = &info
 	var faults []error
 	if config.Environment == Production && info.Sandbox && !info.Production {
 		faults = append(faults, errors.New("the certificate is for the sandbox; set environment to sandbox, or use a production certificate"))

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/volleypush/volley/sender"
@@ -46,7 +47,7 @@ func parseEndpoint(endpoint string) (target, error) {
 func dialTLS(ctx context.Context, to target, config *tls.Config, dial dialFunc, changed func()) (*wire, error) {
 	raw, err := dial(ctx, "tcp", to.address)
 	if err != nil {
-		return nil, &dialError{Reason(ConnectionFailed), fmt.Errorf("no connection to %s: %w; check the network and the endpoint", to.address, err)}
+		return nil, unreachable(to, err)
 	}
 	conn := tls.Client(raw, config)
 	if err := conn.HandshakeContext(ctx); err != nil {
@@ -60,19 +61,41 @@ func dialTLS(ctx context.Context, to target, config *tls.Config, dial dialFunc, 
 	return newWire(conn, raw, changed), nil
 }
 
+// unreachable is a TCP connection that could not be opened.
+func unreachable(to target, err error) error {
+	if known, ok := errors.AsType[*dialError](err); ok { // the proxy's
+		return known
+	}
+	if _, ok := errors.AsType[*net.DNSError](err); ok {
+		return &dialError{Reason(ConnectionFailed), fmt.Errorf("the name %s can't be looked up: %w; check this machine's DNS and the endpoint", to.host, err)}
+	}
+	return &dialError{Reason(ConnectionFailed), fmt.Errorf("no connection to %s: %w; check the network, a firewall and the endpoint", to.address, err)}
+}
+
 func handshakeError(to target, err error) error {
-	var untrusted *tls.CertificateVerificationError
-	switch {
-	case errors.As(err, &untrusted):
-		remedy := "check the endpoint, or name the authority with ca_file"
-		if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
-			remedy = "update the system's certificates, or name the authority with ca_file"
-		}
-		return &dialError{Reason(ServerNotTrusted), fmt.Errorf("%s is not trusted: %w; %s", to.address, err, remedy)}
-	case isCertificateAlert(err):
+	if untrusted, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return &dialError{Reason(ServerNotTrusted), fmt.Errorf("%s is not trusted: %w; %s", to.address, err, trustRemedy(to, untrusted))}
+	}
+	if isCertificateAlert(err) {
 		return &dialError{Reason(CertificateRefused), errors.New(to.address + refusedRemedy)}
 	}
 	return &dialError{Reason(ConnectionFailed), fmt.Errorf("no TLS connection to %s: %w; check the network and the endpoint", to.address, err)}
+}
+
+// trustRemedy says what to do about a server whose certificate can't be verified.
+func trustRemedy(to target, untrusted *tls.CertificateVerificationError) string {
+	if invalid, ok := errors.AsType[x509.CertificateInvalidError](untrusted); ok && invalid.Reason == x509.Expired {
+		return "check this machine's clock"
+	}
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](untrusted); !ok {
+		return "check the endpoint, or name the authority with ca_file"
+	}
+	by := "somebody unknown"
+	if shown := untrusted.UnverifiedCertificates; len(shown) > 0 {
+		by = strconv.Quote(either(shown[0].Issuer.CommonName, shown[0].Issuer.String()))
+	}
+	return fmt.Sprintf("its certificate was issued by %s: if that is a proxy or firewall that opens TLS, let %s pass untouched or name its authority with ca_file; "+
+		"else update the system's certificates", by, to.host)
 }
 
 const refusedRemedy = " refused our certificate; check that it is valid, not revoked, and of this environment"

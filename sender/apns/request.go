@@ -65,11 +65,9 @@ func (c *Client) headersOf(r *Request) (headers, Problems) {
 	}
 	var problems Problems
 	h := headers{pushType: r.PushType, expiration: r.Expiration.String(), collapseID: r.CollapseID}
-	body := contentsOf(r.Payload)
-	var limit int
+	body, limit := contentsOf(r.Payload), r.payloadLimit()
 	if r.Channel != "" {
 		c.setBroadcast(&h, r, body, &problems)
-		limit = MaxBroadcastPayload
 	} else {
 		h.pushType = either(h.pushType, body.pushType())
 		c.setTopic(&h, r, &problems)
@@ -82,7 +80,7 @@ func (c *Client) headersOf(r *Request) (headers, Problems) {
 	case conflict != "" && json.Valid(r.Payload):
 		problems.add("InvalidPushType", "push_type", conflict)
 	}
-	if h.pushType == PushTypeLocation && c.certificate != nil {
+	if h.pushType == PushTypeLocation && c.key == nil {
 		problems.add("InvalidPushType", "push_type", "location needs a provider token (.p8 key); this app uses a certificate")
 	}
 	if len(r.CollapseID) > MaxCollapseID {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/volleypush/volley/sender"
 	"github.com/volleypush/volley/sender/apns/apnstest"
+	"github.com/volleypush/volley/sender/simulator"
 )
 
 // bundle is the app of all tests.
@@ -32,7 +33,11 @@ func simulate(t *testing.T, change func(*apnstest.Options, *Config)) *simulated 
 	if err != nil {
 		t.Fatal(err)
 	}
-	options := apnstest.Options{Keys: []apnstest.Key{public}}
+	authority, err := simulator.NewAuthority()
+	if err != nil {
+		t.Fatal(err)
+	}
+	options := apnstest.Options{Keys: []apnstest.Key{public}, Authority: authority}
 	config := Config{Key: key, Topic: bundle}
 	if change != nil {
 		change(&options, &config)
@@ -42,7 +47,9 @@ func simulate(t *testing.T, change func(*apnstest.Options, *Config)) *simulated 
 		t.Fatal(err)
 	}
 	config.Endpoint = server.URL()
-	config.RootCAs = server.Authority().Pool()
+	if config.RootCAs == nil {
+		config.RootCAs = server.Authority().Pool()
+	}
 	client := newClient(t, config)
 	t.Cleanup(func() { _ = server.Close() })
 	return &simulated{client, server, public, p8}

@@ -1,0 +1,29 @@
+package apns
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/volleypush/volley/sender"
+)
+
+// Probe asks Apple whether it takes the credential, by a silent notification to a device token that no device has. nil says that
+// it does: Apple then has nothing but the token to complain of. The error says in one sentence what is wrong and what to do. It
+// takes one connection and one request; Apple counts the bad token, so ask now and then and not in a loop. Safe for concurrent use.
+func (c *Client) Probe(ctx context.Context) error {
+	request := Request{
+		Tokens: []string{strings.Repeat("00", 32)}, Payload: []byte(`{"aps":{"content-available":1}}`), PushType: PushTypeBackground, Expiration: ExpireNow(),
+	}
+	if err := c.Validate(&request); err != nil {
+		return err
+	}
+	var out [1]sender.Outcome
+	c.Deliver(ctx, &request, out[:])
+	switch out[0].Class {
+	case sender.Accepted, sender.Rejected, sender.Expired:
+		return nil
+	case sender.BadJob, sender.Credential, sender.Transient, sender.Throttled, sender.Unsent, sender.Uncertain, sender.Unset:
+	}
+	return errors.New(c.Explain(out[0].Reason))
+}
