@@ -13,18 +13,19 @@ import (
 
 	"github.com/volleypush/volley/internal/config"
 	"github.com/volleypush/volley/internal/provider"
-	"github.com/volleypush/volley/sender/apns"
 )
 
-// openApps reads every app's credentials. All faults come back at once, each named by app; nothing is dialled yet.
-func openApps(c *config.Config, now func() time.Time, log func(string) zerolog.Logger) (*provider.Registry, error) {
+// openApps reads every app's credentials and makes the keeper of those that change. All faults come back at once, each named by app; nothing is dialled yet.
+func openApps(c *config.Config, now func() time.Time, log func(string) zerolog.Logger) (*provider.Registry, *keeper, error) {
 	registry := provider.NewRegistry()
 	shares := quotas{workers: c.Workers}
+	keeper := newKeeper(now, log("volley.apns"))
+	keeper.registry = registry
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(c.Apps)) {
 		a := c.Apps[name]
 		if a.APNS != nil {
-			if err := addAPNS(registry, name, a, now); err != nil {
+			if err := addAPNS(registry, keeper, name, a, now); err != nil {
 				errs = append(errs, fmt.Errorf("apps.%s.apns: %w", name, err))
 			}
 		}
@@ -35,45 +36,28 @@ func openApps(c *config.Config, now func() time.Time, log func(string) zerolog.L
 		}
 	}
 	if len(errs) > 0 {
-		return nil, errors.Join(marked{errors.Join(errs...), ErrCredentials}, registry.Close())
+		return nil, nil, errors.Join(marked{errors.Join(errs...), ErrCredentials}, registry.Close())
 	}
-	return registry, nil
+	return registry, keeper, nil
 }
 
-func addAPNS(registry *provider.Registry, name string, a *config.App, now func() time.Time) error {
+func addAPNS(registry *provider.Registry, keeper *keeper, name string, a *config.App, now func() time.Time) error {
 	s := a.APNS
-	if s.Protocol == config.ProtocolBinary {
-		return errors.New("protocol binary is not supported yet; use http2")
-	}
-	roots, err := pool(s.CAFile)
+	k := &kept{name: name, config: a}
+	k.inForce = k.content() // before it is read: a change meanwhile is noticed
+	k.seen = k.inForce
+	client, err := openAPNS(s, now)
 	if err != nil {
 		return err
 	}
-	client := apns.Config{
-		Endpoint: s.Endpoint, Environment: apns.Environment(s.Environment), Topic: s.Topic, RootCAs: roots, Now: now,
-	}
-	if s.KeyFile != "" {
-		if client.Key, err = apns.LoadKey(s.KeyFile, s.KeyID, s.TeamID); err != nil {
-			return err
-		}
-	} else {
-		password, err := s.Password()
-		if err != nil {
-			return err
-		}
-		if client.Certificate, err = apns.LoadCertificate(s.Certificate, password.Reveal()); err != nil {
-			return err
-		}
-	}
-	connection, err := apns.New(client)
-	if err != nil {
-		return err
-	}
+	k.client = client
+	keeper.kept = append(keeper.kept, k)
 	registry.AddAPNS(provider.APNSParams{
-		Name: name, Client: connection, Topic: s.Topic,
+		Name: name, Client: client, Topic: s.Topic,
 		ErrorTimeout: time.Duration(s.DefaultErrorTimeout * float64(time.Second)), Expiration: time.Duration(s.DefaultExpirationOffset) * time.Second,
 		BatchSize: s.DefaultBatchSize, MaxPayloadLength: s.DefaultMaxPayloadLength,
-		MaxAttempts: a.MaxAttempts, MessageIDs: a.MessageIDs,
+		MaxAttempts: a.MaxAttempts, MessageIDs: a.MessageIDs, Source: s.KeyFile + s.Certificate, // one of them
+		WrongEnvironment: func(detail string) { keeper.alarm(name, stateWrongEnvironment, detail) },
 	})
 	return nil
 }

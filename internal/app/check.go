@@ -2,6 +2,8 @@ package app
 
 import (
 	"cmp"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -16,10 +18,11 @@ import (
 	"github.com/volleypush/volley/sender/gcm"
 )
 
-// Check reads every credential that a validated configuration names and writes what a worker would use. It opens no connection.
-// An error lists everything that is wrong, by app.
-func Check(c *config.Config, out io.Writer) error {
-	registry, err := openApps(c, time.Now, func(string) zerolog.Logger { return zerolog.Nop() })
+// Check reads every credential that a validated configuration names and writes what a worker would use. It opens no connection
+// unless ask is set: then Apple is asked whether it takes each app's credential, with one notification to a device token that no
+// device has. An error lists everything that is wrong, by app; it is ErrCredentials if nothing was asked.
+func Check(ctx context.Context, c *config.Config, ask bool, out io.Writer) error {
+	registry, keeper, err := openApps(c, time.Now, func(string) zerolog.Logger { return zerolog.Nop() })
 	if err != nil {
 		return err
 	}
@@ -42,7 +45,7 @@ func Check(c *config.Config, out io.Writer) error {
 	slices.Sort(names)
 	for _, name := range names {
 		if a := c.Apps[name].APNS; a != nil {
-			row("app "+name+", Apple", describeAPNS(a))
+			row("app "+name+", Apple", describeAPNS(a, keeper.client(name)))
 		}
 		if g := c.Apps[name].GCM; g != nil {
 			row("app "+name+", Google", describeGCM(g, c.Workers))
@@ -51,7 +54,28 @@ func Check(c *config.Config, out io.Writer) error {
 	if err := table.Flush(); err != nil {
 		return fmt.Errorf("writing the report: %w", err)
 	}
-	return registry.Close()
+	var refused error
+	if ask {
+		refused = keeper.ask(ctx)
+	}
+	return errors.Join(refused, registry.Close())
+}
+
+// client is the one of an app.
+func (k *keeper) client(name string) *apns.Client {
+	return k.kept[slices.IndexFunc(k.kept, func(c *kept) bool { return c.name == name })].client
+}
+
+// ask asks Apple about every credential, one after the other in the order of their names.
+func (k *keeper) ask(ctx context.Context) error {
+	slices.SortFunc(k.kept, func(a, b *kept) int { return strings.Compare(a.name, b.name) })
+	var refused []error
+	for _, c := range k.kept {
+		if err := c.client.Probe(ctx); err != nil {
+			refused = append(refused, fmt.Errorf("app %q, %s: %w", c.name, describeCredential(c.config.APNS, c.client), err))
+		}
+	}
+	return errors.Join(refused...)
 }
 
 func syncWords(always bool) string {
@@ -61,7 +85,7 @@ func syncWords(always bool) string {
 	return ", fsync every two minutes"
 }
 
-func describeAPNS(a *config.APNS) string {
+func describeAPNS(a *config.APNS, client *apns.Client) string {
 	endpoint := a.Endpoint
 	if endpoint == "" {
 		endpoint = apns.ProductionEndpoint
@@ -69,11 +93,7 @@ func describeAPNS(a *config.APNS) string {
 			endpoint = apns.SandboxEndpoint
 		}
 	}
-	credential := "certificate " + a.Certificate
-	if a.KeyFile != "" {
-		credential = fmt.Sprintf("key %s (team %s) from %s", a.KeyID, a.TeamID, a.KeyFile)
-	}
-	return strings.Join([]string{"topic " + cmp.Or(a.Topic, "of the certificate"), endpoint, credential}, ", ")
+	return strings.Join([]string{"topic " + cmp.Or(a.Topic, "of the certificate"), endpoint, describeCredential(a, client)}, ", ")
 }
 
 func describeGCM(g *config.GCM, workers int) string {

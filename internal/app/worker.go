@@ -26,6 +26,8 @@ type Options struct {
 	Config *config.Config
 	// Log returns the logger of a component ("volley.apns"); nil for silence.
 	Log func(component string) zerolog.Logger
+	// CredentialLook is the pause between two looks at the files of credentials; 0 is half a minute.
+	CredentialLook time.Duration
 }
 
 // Worker is a running worker.
@@ -33,6 +35,7 @@ type Worker struct {
 	options  Options
 	broker   *Broker
 	registry *provider.Registry
+	keeper   *keeper
 	// running ends when the worker is asked to stop: pulls end with it.
 	running context.Context //nolint:containedctx // it is the worker's lifetime, read by the health endpoint
 	stop    context.CancelFunc
@@ -49,11 +52,14 @@ func Start(ctx context.Context, o Options) (*Worker, error) {
 	}
 	w := &Worker{options: o, done: make(chan struct{})}
 	// The broker's time is asked for when the first job is prepared, long after the broker is there.
-	registry, err := openApps(o.Config, func() time.Time { return w.broker.Now() }, o.Log)
+	registry, keeper, err := openApps(o.Config, func() time.Time { return w.broker.Now() }, o.Log)
 	if err != nil {
 		return nil, err
 	}
-	w.registry = registry
+	w.registry, w.keeper = registry, keeper
+	if o.CredentialLook > 0 {
+		keeper.every = o.CredentialLook
+	}
 	if w.broker, err = StartBroker(ctx, o.Config, o.Log); err != nil {
 		return nil, errors.Join(err, registry.Close())
 	}
@@ -95,6 +101,7 @@ func (w *Worker) begin(ctx context.Context) error {
 		}
 		w.http = server
 	}
+	group.Go(func() error { return w.keeper.run(running, core.News) })
 	// Segments have slots of their own, as many as are sent at once: a worker that pulled more would keep them from the others.
 	deliveries, segments := queue.NewSlots(c.MaxDeliveries), queue.NewSlots(c.MaxSegments)
 	pull := func(stream, durable string, slots *queue.Slots, gate func() (time.Duration, <-chan struct{})) {

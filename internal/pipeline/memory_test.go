@@ -260,6 +260,7 @@ func (a *scriptedApp) Reason(name string) *sender.Reason { return reasons[name] 
 func (a *scriptedApp) MaxAttempts() int                  { return a.attempts }
 func (a *scriptedApp) Project() string                   { return a.project }
 func (a *scriptedApp) MessageIDs() bool                  { return true }
+func (a *scriptedApp) Explain(r *sender.Reason) string   { return r.Name + " (" + r.Description + ")" }
 
 type scriptedBatch struct {
 	*scriptedApp

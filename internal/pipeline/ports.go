@@ -155,6 +155,9 @@ type App interface {
 	// Project names what the app shares with others of the same name at its provider: a quota that is exceeded is exceeded for all of
 	// them. "" is for an app that shares nothing.
 	Project() string
+	// Explain says in one sentence what an answer that concerns the whole app means and what to do about it, naming the
+	// credential but never a secret.
+	Explain(reason *sender.Reason) string
 	// MessageIDs says whether events name the provider's ids of accepted recipients.
 	MessageIDs() bool
 }

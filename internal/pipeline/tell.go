@@ -26,16 +26,16 @@ func (c *Core) tell(ctx context.Context, h held, v *verdict) {
 	switch {
 	case v.opened != nil && v.opened.Class == sender.Credential:
 		c.news(ctx, job.Platform, job.App, results.KindCredential, stateRejected, fmt.Sprintf("the provider refuses the credential of app %q: %s; "+
-			"its jobs wait, and the credential is tried again every %s", job.App, sentence(v.opened), credentialProbe))
+			"its jobs wait, and the credential is tried again every %s", job.App, h.app.Explain(v.opened), credentialProbe))
 	case v.opened != nil:
 		c.news(ctx, job.Platform, job.App, results.KindProvider, stateOpened, fmt.Sprintf("the provider can't take notifications of app %q: %s; "+
-			"its jobs wait and lose no attempts, one recipient is tried every few seconds", job.App, sentence(v.opened)))
+			"its jobs wait and lose no attempts, one recipient is tried every few seconds", job.App, h.app.Explain(v.opened)))
 	case v.closed != nil:
 		c.news(ctx, job.Platform, job.App, results.KindProvider, stateClosed, fmt.Sprintf("the provider takes notifications of app %q again", job.App))
 	}
 	for _, app := range held {
 		c.news(ctx, job.Platform, app, results.KindProvider, stateOpened, fmt.Sprintf("the provider can't take notifications of app %q: %s, "+
-			"as app %q learnt, which sends for the same project; its jobs wait and lose no attempts", app, sentence(v.quota), job.App))
+			"as app %q learnt, which sends for the same project; its jobs wait and lose no attempts", app, h.app.Explain(v.quota), job.App))
 	}
 	v.opened, v.closed, v.quota = nil, nil, nil
 }
@@ -59,19 +59,18 @@ func (c *Core) holdProject(h held, v *verdict) (apps []string) {
 	return apps
 }
 
-// sentence is a reason for people: the provider's word, and what it means with its remedy.
-func sentence(r *sender.Reason) string {
-	if r.Description == "" {
-		return r.Name
-	}
-	return r.Name + " (" + r.Description + ")"
+func (c *Core) news(ctx context.Context, platform jobs.Platform, app string, kind results.Kind, state, detail string) {
+	c.News(ctx, &results.Event{Kind: kind, Platform: platform, App: app, State: state, Detail: detail})
 }
 
-func (c *Core) news(ctx context.Context, platform jobs.Platform, app string, kind results.Kind, state, detail string) {
-	e := &results.Event{
-		V: results.Version, Kind: kind, Platform: platform, App: app, State: state, Detail: detail,
-		At: c.Clock.Now().UTC().Truncate(time.Millisecond), Worker: c.Worker,
+// News publishes a provider or credential event. Without a time of its own it is about now. Replicas that say the same of
+// the same ten minutes raise one event together.
+func (c *Core) News(ctx context.Context, e *results.Event) {
+	e.V, e.Worker = results.Version, c.Worker
+	if e.At.IsZero() {
+		e.At = c.Clock.Now()
 	}
+	e.At = e.At.UTC().Truncate(time.Millisecond)
 	e.SetID()
 	c.Observer.News(e)
 	if _, err := c.Events.Commit(ctx, e); err != nil {

@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/volleypush/volley/internal/pipeline"
 	"github.com/volleypush/volley/jobs"
+	"github.com/volleypush/volley/results"
 	"github.com/volleypush/volley/sender"
 	"github.com/volleypush/volley/sender/apns"
 )
@@ -26,18 +28,40 @@ type APNSParams struct {
 	MaxPayloadLength int
 	MaxAttempts      int
 	MessageIDs       bool
+	// Source is the file that the credential was read from, for people; "" if it is of no use to them.
+	Source string
+	// WrongEnvironment is told once when so many device tokens are refused that they are probably of the other environment; nil
+	// for nobody. It must not block.
+	WrongEnvironment func(detail string)
 }
 
 // AddAPNS registers an app's APNs side. The registry closes the client.
-func (r *Registry) AddAPNS(p APNSParams) { r.apps[key{jobs.APNS, p.Name}] = &apnsApp{p} }
+func (r *Registry) AddAPNS(p APNSParams) {
+	r.apps[key{jobs.APNS, p.Name}] = &apnsApp{APNSParams: p, tenant: newTenant(p.Client), environment: newEnvironment()}
+}
 
-type apnsApp struct{ APNSParams }
+type apnsApp struct {
+	APNSParams
+	environment *environment
+
+	mu     sync.Mutex
+	tenant *tenant
+	moving sync.WaitGroup // clients that were replaced and are still used
+}
 
 func (a *apnsApp) Reason(name string) *sender.Reason { return apns.Reason(name) }
 func (a *apnsApp) MaxAttempts() int                  { return a.APNSParams.MaxAttempts }
 func (a *apnsApp) Project() string                   { return "" } // Apple's limits are per device and connection
 func (a *apnsApp) MessageIDs() bool                  { return a.APNSParams.MessageIDs }
-func (a *apnsApp) Close() error                      { return a.Client.Close() }
+
+// Explain implements pipeline.App.
+func (a *apnsApp) Explain(reason *sender.Reason) string {
+	text := a.client().Explain(reason)
+	if a.Source != "" && reason.Action == results.ActionFixCredential {
+		text += " (credential: " + a.Source + ")"
+	}
+	return text
+}
 
 // Prepare implements pipeline.App.
 func (a *apnsApp) Prepare(seg *jobs.Segment) (pipeline.Batch, error) {
@@ -91,7 +115,7 @@ func (a *apnsApp) request(seg *jobs.Segment) (apns.Request, time.Time, error) {
 		return request, deadline, err
 	}
 	request.Payload = payload
-	return request, deadline, a.Client.Validate(&request)
+	return request, deadline, a.client().Validate(&request)
 }
 
 // faultsOf turns what a sender found wrong with a message into faults of the job.
@@ -152,7 +176,10 @@ func (b *apnsBatch) Send(ctx context.Context, recipients []int, proceed func() b
 	}
 	request.IDs = apnsIDs(b.seg.Job.App, b.seg.JobID, positions)
 	answers := make([]sender.Outcome, len(recipients))
-	b.app.Client.Deliver(ctx, &request, answers)
+	client, giveBack := b.app.borrow()
+	client.Deliver(ctx, &request, answers)
+	giveBack()
+	b.app.judge(answers)
 	for k, i := range recipients {
 		out[i] = answers[k]
 	}

@@ -43,6 +43,14 @@ func (a *gcmApp) Project() string                   { return a.GCMParams.Project
 func (a *gcmApp) MessageIDs() bool                  { return a.GCMParams.MessageIDs }
 func (a *gcmApp) Close() error                      { return a.Client.Close() }
 
+// Explain implements pipeline.App.
+func (a *gcmApp) Explain(reason *sender.Reason) string {
+	if reason.Description == "" {
+		return reason.Name
+	}
+	return reason.Name + " (" + reason.Description + ")"
+}
+
 // Prepare implements pipeline.App.
 func (a *gcmApp) Prepare(seg *jobs.Segment) (pipeline.Batch, error) {
 	message := gcmMessage(seg.Job)

@@ -312,6 +312,14 @@ func prepare(r *Request, shared *headers, out []sender.Outcome) []flight {
 	return flights
 }
 
+// Certificate describes the client certificate; false with a key.
+func (c *Client) Certificate() (CertificateInfo, bool) {
+	if c.info == nil {
+		return CertificateInfo{}, false
+	}
+	return *c.info, true
+}
+
 // LastFailure is the latest fault of a connection or credential, with more detail than an outcome has; nil if there was
 // none. It holds no device token.
 func (c *Client) LastFailure() error {

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/volleypush/volley/internal/app"
@@ -9,7 +10,8 @@ import (
 
 type checkCommand struct {
 	settings
-	Print bool `help:"Print the configuration that results from file, environment and flags, with secrets redacted."`
+	Connect bool `help:"Also ask Apple whether it takes each app's credential, with one notification to a device token that no device has."`
+	Print   bool `help:"Print the configuration that results from file, environment and flags, with secrets redacted."`
 }
 
 // Run checks and reports.
@@ -29,9 +31,16 @@ func (r *checkCommand) Run(s *session) error {
 	if err := c.Validate(); err != nil {
 		return exit(cli.ExitConfig, err)
 	}
-	if err := app.Check(c, s.Out); err != nil {
+	switch err := app.Check(s.ctx, c, r.Connect, s.Out); {
+	case errors.Is(err, app.ErrCredentials):
 		return exit(cli.ExitConfig, err)
+	case err != nil:
+		return exit(cli.ExitFailure, err)
 	}
-	_, err = fmt.Fprintln(s.Out, "The configuration and its credentials can be used. Nothing was contacted.")
+	contacted := "Nothing was contacted."
+	if r.Connect {
+		contacted = "Apple takes the credentials; Google was not asked."
+	}
+	_, err = fmt.Fprintln(s.Out, "The configuration and its credentials can be used. "+contacted)
 	return err
 }

@@ -1,0 +1,71 @@
+package integration
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/volleypush/volley/results"
+)
+
+// What Apple refuses is told in one sentence that names app, credential, file and remedy: in the event, in the log and by worker check.
+func TestRefusedCredentialIsToldInOneSentence(t *testing.T) {
+	w, nats, control := startWithSimulators(t, func(text string) string { return text })
+	setScript(t, control, `{"rules":[{"platform":"apns","percent":100,"answer":{"reason":"InvalidProviderToken"}}]}`)
+	nc := connect(t, "nats://"+nats)
+	events := subscribe(t, nc)
+	publish(t, nc, "push.apns", `{"id":"a","message":"hi","ids":"`+token(1)+`"}`)
+	var told *results.Event
+	events(func(e *results.Event) bool {
+		if e.Kind == results.KindCredential {
+			told = e
+		}
+		return told != nil
+	})
+	want := []string{`app "default"`, "key SIMULATED1 of team SIMULATED2", "InvalidProviderToken", "provider-key.p8", "check the clock"}
+	for _, part := range want {
+		if !strings.Contains(told.Detail, part) {
+			t.Errorf("%q does not say %q", told.Detail, part)
+		}
+	}
+	w.waitFor("Apple does not accept key SIMULATED1 of team SIMULATED2")
+}
+
+// worker check --connect asks Apple, and says for every app what is wrong.
+func TestCheckAsksApple(t *testing.T) {
+	keys, control := t.TempDir(), freePort(t)
+	start(t, "worker", nil, "simulate", "--apns", freePort(t), "--google", freePort(t), "--control", control, "--keys-out", keys).waitFor("ready")
+	config := filepath.Join(keys, "volley.yaml")
+	if code, output := runToEnd(t, "worker", nil, "check", "--config", config, "--connect"); code != 0 ||
+		!strings.Contains(output, "Apple takes the credentials") || !strings.Contains(output, `certificate "Apple Push Services: com.example.volley" from `) {
+		t.Fatalf("exit code %d:\n%s", code, output)
+	}
+	if n := len(ledger(t, control)); n != 2 {
+		t.Errorf("%d notifications for 2 apps", n)
+	}
+	setScript(t, control, `{"rules":[{"platform":"apns","percent":100,"answer":{"reason":"TopicDisallowed"}}]}`)
+	code, output := runToEnd(t, "worker", nil, "check", "--config", config, "--connect")
+	if code != 1 {
+		t.Errorf("exit code %d", code)
+	}
+	for _, part := range []string{`app "default"`, `app "legacy"`, "key SIMULATED1", "may not send to topic com.example.volley", "provider-key.p8", "apns-certificate.pem"} {
+		if !strings.Contains(output, part) {
+			t.Errorf("the report does not mention %q:\n%s", part, output)
+		}
+	}
+	text, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead := filepath.Join(keys, "dead.yaml")
+	if err := os.WriteFile(dead, []byte(strings.ReplaceAll(string(text), "127.0.0.1", "127.0.0.2")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, output := runToEnd(t, "worker", nil, "check", "--config", dead, "--connect"); code != 1 || !strings.Contains(output, "no connection to 127.0.0.2:") {
+		t.Errorf("nobody listens: exit code %d:\n%s", code, output)
+	}
+	if code, output := runToEnd(t, "worker", nil, "check", "--config", dead); code != 0 || !strings.Contains(output, "Nothing was contacted") {
+		t.Errorf("without --connect: exit code %d:\n%s", code, output)
+	}
+}
