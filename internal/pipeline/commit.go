@@ -90,7 +90,11 @@ func (c *Core) proceed(ctx context.Context, h held, event *results.Event) error 
 		}
 	}
 	if event.Retry != nil {
-		next, err := nextRound(h.seg, event)
+		seg, err := h.decoded() // whoever told that some go on had decoded the job
+		if err != nil {
+			return err
+		}
+		next, err := nextRound(seg, event)
 		if err != nil {
 			return err
 		}

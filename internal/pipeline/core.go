@@ -127,6 +127,8 @@ type held struct {
 	app App
 	// batch is the segment as it was rendered for its app; nil until then.
 	batch Batch
+	// unread says that seg has only what jobs.Identify reads.
+	unread bool
 	// follows is the sequence of our own copy in PUSH_WORK, 0 for a delivery of PUSH_JOBS: what a publish that replaces it expects.
 	follows uint64
 }
@@ -140,12 +142,20 @@ func (c *Core) intake(ctx context.Context, d Delivery) error {
 	if !ok {
 		return fmt.Errorf("subject %q is no job subject of this version; a newer worker may know it", d.Subject)
 	}
-	job, err := jobs.Decode(platform, d.Body)
+	seg, err := read(d, platform, lane)
 	if err != nil {
 		return c.refuse(ctx, d, platform, lane, err)
 	}
-	seg := jobs.NewSegment(job, lane, first(d.Header, "Nats-Msg-Id"), d.Sequence, d.Stored)
 	return c.whole(ctx, held{Delivery: d, seg: seg})
+}
+
+// read decodes the job of a delivery of PUSH_JOBS.
+func read(d Delivery, platform jobs.Platform, lane jobs.Lane) (*jobs.Segment, error) {
+	job, err := jobs.Decode(platform, d.Body)
+	if err != nil {
+		return nil, err
+	}
+	return jobs.NewSegment(job, lane, first(d.Header, "Nats-Msg-Id"), d.Sequence, d.Stored), nil
 }
 
 // work handles a delivery of PUSH_WORK: a segment, or a whole job that was scheduled or parked.
@@ -184,7 +194,7 @@ func (c *Core) whole(ctx context.Context, h held) error {
 			return fmt.Errorf("looking for a plan of the job: %w", err)
 		case len(plan.Bounds) > 0 && plan.Fingerprint != h.seg.Fingerprint:
 			return c.reused(ctx, h)
-		case len(plan.Bounds) > 0 && !fits:
+		case len(plan.Bounds) > 0 && plan.Round >= h.seg.Round && !fits:
 			return c.split(ctx, h)
 		}
 		if !fits {
@@ -193,7 +203,11 @@ func (c *Core) whole(ctx context.Context, h held) error {
 			if err != nil {
 				return fmt.Errorf("looking for an event of the job: %w", err)
 			}
-			if event != nil {
+			switch {
+			case event == nil:
+			case event.Fingerprint == h.seg.Fingerprint && event.Segments > 1:
+				return c.split(ctx, h) // it was split while we looked: the event is a segment's, not the whole job's
+			default:
 				return c.follow(ctx, h, event)
 			}
 		}

@@ -148,7 +148,7 @@ func (w *world) Plan(_ context.Context, p jobs.Platform, app, job string, plan P
 	if err := w.step("plan", key); err != nil {
 		return Plan{}, err
 	}
-	if earlier, ok := w.plans[key]; ok {
+	if earlier, ok := w.plans[key]; ok && earlier.Round >= plan.Round {
 		return earlier, nil
 	}
 	w.plans[key] = plan

@@ -71,6 +71,10 @@ type Plan struct {
 	Campaign    string `json:"campaign,omitempty"`
 	// Bounds has one more entry than there are segments: segment i is the ids [Bounds[i], Bounds[i+1]).
 	Bounds []int `json:"bounds"`
+	// Round is the whole job's round: a requeued job is split anew.
+	Round int `json:"round,omitempty"`
+	// Dead says that the job was given up before it was split: nobody may split it in this round any more.
+	Dead bool `json:"dead,omitempty"`
 }
 
 // Segments is how many segments the plan has.
@@ -85,7 +89,7 @@ type Progress struct {
 
 // Status keeps one record per job with several segments.
 type Status interface {
-	// Plan creates the job's plan, or returns the one that exists.
+	// Plan creates the job's plan, or returns the one that exists of the same round or a later one.
 	Plan(ctx context.Context, platform jobs.Platform, app, job string, plan Plan) (Plan, error)
 	// FindPlan returns the job's plan; one without Bounds if there certainly is none.
 	FindPlan(ctx context.Context, platform jobs.Platform, app, job string) (Plan, error)

@@ -13,13 +13,16 @@ import (
 // found finished by the check before its send.
 func (c *Core) split(ctx context.Context, h held) error {
 	job := h.seg.Job
-	want := Plan{Fingerprint: h.seg.Fingerprint, Campaign: job.Campaign, Bounds: jobs.Split(job.IDs, c.MaxPayload)}
+	want := Plan{Fingerprint: h.seg.Fingerprint, Campaign: job.Campaign, Round: h.seg.Round, Bounds: jobs.Split(job.IDs, c.MaxPayload)}
 	plan, err := c.Status.Plan(ctx, job.Platform, job.App, h.seg.JobID, want)
 	if err != nil {
 		return fmt.Errorf("storing the plan of the split: %w", err)
 	}
 	if plan.Fingerprint != h.seg.Fingerprint {
 		return c.reused(ctx, h)
+	}
+	if plan.Dead || plan.Round > h.seg.Round {
+		return c.givenUp(ctx, h)
 	}
 	for i := range plan.Segments() {
 		// Refused means that this segment's copy is alive: somebody was here before us.
@@ -28,4 +31,16 @@ func (c *Core) split(ctx context.Context, h held) error {
 		}
 	}
 	return nil
+}
+
+// givenUp ends a split of a job that somebody took for poison while we were slow: its event says what holds.
+func (c *Core) givenUp(ctx context.Context, h held) error {
+	event, err := c.Events.Find(ctx, eventKey(h.seg).Subject())
+	switch {
+	case err != nil:
+		return fmt.Errorf("looking for the event of the job: %w", err)
+	case event != nil:
+		return c.follow(ctx, h, event)
+	}
+	return c.bury(ctx, h, deadPoison, jobs.Faults{{Problem: "its workers ended several times without finishing it; look at their logs before you requeue it"}})
 }

@@ -150,43 +150,49 @@ func (c *Core) poisoned(ctx context.Context, d Delivery, s *start) error {
 	if err != nil {
 		return err
 	}
-	if h.seg.Whole && !jobs.FitsOne(h.seg.Job, c.MaxPayload) {
-		plan, err := c.Status.FindPlan(ctx, h.seg.Job.Platform, h.seg.Job.App, h.seg.JobID)
-		if err != nil {
-			return fmt.Errorf("looking for a plan of the job: %w", err)
-		}
-		if len(plan.Bounds) > 0 && plan.Fingerprint == h.seg.Fingerprint {
+	if job := h.seg.Job; h.seg.Whole && !jobs.FitsOne(job, c.MaxPayload) {
+		// Either it was split, or it never will be: a worker that was only slow may still be about to.
+		want := Plan{Fingerprint: h.seg.Fingerprint, Campaign: job.Campaign, Round: h.seg.Round, Dead: true, Bounds: []int{0, job.Recipients()}}
+		plan, err := c.Status.Plan(ctx, job.Platform, job.App, h.seg.JobID, want)
+		switch {
+		case err != nil:
+			return fmt.Errorf("giving the split of the job up: %w", err)
+		case plan.Fingerprint != h.seg.Fingerprint:
+			return c.reused(ctx, h)
+		case plan.Dead:
+		case plan.Round == h.seg.Round:
 			return c.buryRest(ctx, h, plan, jobs.Faults{fault})
 		}
 	}
 	return c.bury(ctx, h, deadPoison, jobs.Faults{fault})
 }
 
-// buryRest buries what is left of a job whose split was begun: every segment that has no event yet, as a letter of its own.
+// buryRest buries what is left of a job whose split was begun: every segment that has no event yet, as a letter of its own. The events
+// of the others are followed once more.
 func (c *Core) buryRest(ctx context.Context, h held, plan Plan, faults jobs.Faults) error {
-	// The plan was stored after the job had been decoded: that is not what kills.
-	job, err := jobs.Decode(h.seg.Job.Platform, h.Body)
+	whole, err := h.decoded() // whoever stored the plan had decoded the job: that is not what kills
 	if err != nil {
-		return fmt.Errorf("the job has a plan and can't be decoded: %w", err)
+		return fmt.Errorf("the job has a plan: %w", err)
 	}
-	whole := *h.seg
-	whole.Job = job
 	for i := range plan.Segments() {
 		seg := whole.Sub(plan.Bounds, i)
 		event, err := c.Events.Find(ctx, eventKey(seg).Subject())
 		if err != nil {
 			return fmt.Errorf("looking for the event of segment %d: %w", i, err)
 		}
-		if event != nil {
-			continue
-		}
 		header, body, err := seg.Encode()
 		if err != nil {
 			return fmt.Errorf("writing segment %d: %w", i, err)
 		}
 		part := h
+		part.unread = false
 		part.seg, part.Header, part.Body, part.Subject = seg, header, body, seg.Tail().WorkSubject()
-		if err := c.bury(ctx, part, deadPoison, faults); err != nil {
+		if event != nil {
+			err = c.follow(ctx, part, event) // whoever stored it may have died before it came to what follows
+		} else {
+			err = c.bury(ctx, part, deadPoison, faults)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -207,7 +213,19 @@ func (c *Core) identify(d Delivery) (held, error) {
 	if !ok {
 		return held{}, fmt.Errorf("subject %q is no job subject of this version; a newer worker may know it", d.Subject)
 	}
-	return held{Delivery: d, seg: unread(d, platform, lane)}, nil
+	return held{Delivery: d, seg: unread(d, platform, lane), unread: true}, nil
+}
+
+// decoded is the segment with all of its job.
+func (h held) decoded() (*jobs.Segment, error) {
+	if !h.unread {
+		return h.seg, nil
+	}
+	seg, err := read(h.Delivery, h.seg.Job.Platform, h.seg.Lane)
+	if err != nil {
+		return nil, fmt.Errorf("job %s can't be decoded: %w", h.seg.JobID, err)
+	}
+	return seg, nil
 }
 
 // unread is the segment of a job of which only the identity is known.

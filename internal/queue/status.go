@@ -46,14 +46,18 @@ func statusKey(platform jobs.Platform, app, job string) string {
 	return string(platform) + "." + app + "." + job
 }
 
-// Plan implements pipeline.Status: it creates the job's record with the plan, or returns the plan that is there.
+// Plan implements pipeline.Status: it creates the job's record with the plan, or returns the plan that is there. One of an earlier round
+// gives way, with all that was counted under it.
 func (c *Conn) Plan(ctx context.Context, platform jobs.Platform, app, job string, plan pipeline.Plan) (pipeline.Plan, error) {
 	if n := plan.Segments(); n < 1 || n > maxSegments {
 		return pipeline.Plan{}, fmt.Errorf("the plan of job %s has %d segments", job, n)
 	}
 	have, err := c.change(ctx, statusKey(platform, app, job), func(r *record) (bool, error) {
-		if len(r.Plan.Bounds) > 0 {
+		if len(r.Plan.Bounds) > 0 && r.Plan.Round >= plan.Round {
 			return false, nil
+		}
+		if r.Plan.Round < plan.Round {
+			*r = record{V: recordVersion}
 		}
 		if r.Segments != 0 && r.Segments != plan.Segments() {
 			return false, fmt.Errorf("job %s has %d segments already, not %d", job, r.Segments, plan.Segments())

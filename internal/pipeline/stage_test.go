@@ -1,0 +1,292 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/volleypush/volley/jobs"
+	"github.com/volleypush/volley/results"
+	"github.com/volleypush/volley/sender"
+)
+
+// stage is a world whose workers move one step at a time, as somebody says: before and after every effect they wait for their cue.
+type stage struct {
+	*world
+	messages []*message
+	accepted map[int]int
+	actors   []*actor
+}
+
+// message is one message of PUSH_JOBS or PUSH_WORK. The models of both streams follow what was measured: a work queue forgets what is
+// acknowledged, sees the two subjects of a tail as one, and hands out again what nobody has a lease for.
+type message struct {
+	Delivery
+	tail        string
+	fingerprint string
+	due         time.Time
+	acked       bool
+	delivered   int
+	holder      *actor
+}
+
+// actor is one worker with one delivery at a time.
+type actor struct {
+	*stage
+	name  string
+	core  *Core
+	on    *message // what it holds; nil while it is idle
+	lease bool
+	cue   chan bool // true: go on; false: die
+	turn  chan bool // true: it waits for its cue; false: it has left the stage
+}
+
+func newStage(workers int) *stage {
+	s := &stage{world: newWorld(), accepted: map[int]int{}}
+	for n := range workers {
+		s.enter(fmt.Sprintf("w-%d", n))
+	}
+	return s
+}
+
+// enter brings a worker on that knows nothing.
+func (s *stage) enter(name string) {
+	a := &actor{stage: s, name: name, cue: make(chan bool), turn: make(chan bool)}
+	a.core = New(Params{
+		Events: a, Work: a, Status: a, Dead: a, Claims: a, Apps: a, Clock: s,
+		Random: func() float64 { return 0.5 },
+		Wait: func(ctx context.Context, d time.Duration) error {
+			a.step()
+			s.now = s.now.Add(d)
+			return ctx.Err()
+		},
+		Draining: context.Background(), AckWait: 30 * time.Second,
+		Nonce:      func() string { s.nonces++; return fmt.Sprint(s.nonces) },
+		MaxPayload: twoByTwo, MaxSegments: 4, Worker: name,
+	})
+	s.actors = append(s.actors, a)
+}
+
+// twoByTwo is a payload limit under which two recipients with tokens of the classic size fill a segment.
+const twoByTwo = 128<<10 + 2*(2*64+jobs.EventPerRecipient)
+
+// step waits for the cue.
+func (a *actor) step() {
+	a.turn <- true
+	if !<-a.cue {
+		runtime.Goexit()
+	}
+}
+
+// take hands the message to the worker and lets it run to its first step.
+func (a *actor) take(m *message) {
+	m.delivered++
+	m.holder, a.on, a.lease = a, m, true
+	d := m.Delivery
+	d.Suspicious = m.delivered > 1
+	d.Held = func() bool { return a.lease }
+	go func() {
+		defer func() { a.turn <- false }()
+		if a.core.Handle(context.Background(), d) == Ack {
+			a.step()
+			m.acked = true // also from somebody whose lease is over: the broker takes it
+		}
+	}()
+	a.rest(<-a.turn)
+}
+
+// play gives the cue; with false the worker dies on the spot, and another one comes with an empty head.
+func (a *actor) play(on bool) {
+	a.cue <- on
+	a.rest(<-a.turn)
+	if !on {
+		for i := range a.actors {
+			if a.actors[i] == a {
+				a.actors = append(a.actors[:i], a.actors[i+1:]...)
+				break
+			}
+		}
+		a.enter(a.name + "'")
+	}
+}
+
+// rest notes that the worker is idle again.
+func (a *actor) rest(waits bool) {
+	if waits {
+		return
+	}
+	a.expire()
+	a.on = nil
+}
+
+// expire ends the lease: the broker may give the message to anybody.
+func (a *actor) expire() {
+	a.lease = false
+	if a.on.holder == a {
+		a.on.holder = nil
+	}
+}
+
+// runnable is what may be delivered now.
+func (s *stage) runnable() []*message {
+	var free []*message
+	for _, m := range s.messages {
+		if !m.acked && m.holder == nil && !m.due.After(s.now) {
+			free = append(free, m)
+		}
+	}
+	return free
+}
+
+// waits says whether anything is left, and advances the clock to it if it is due later.
+func (s *stage) waits() bool {
+	var next time.Time
+	for _, m := range s.messages {
+		if m.acked {
+			continue
+		}
+		if m.holder != nil || !m.due.After(s.now) {
+			return true
+		}
+		if next.IsZero() || m.due.Before(next) {
+			next = m.due
+		}
+	}
+	if next.IsZero() {
+		return false
+	}
+	s.now = next
+	return true
+}
+
+func (s *stage) publish(d Delivery) { s.messages = append(s.messages, &message{Delivery: d}) }
+
+// last is the newest living copy of a tail.
+func (s *stage) last(tail string) *message {
+	var last *message
+	for _, m := range s.messages {
+		if m.tail == tail && !m.acked {
+			last = m
+		}
+	}
+	return last
+}
+
+func (a *actor) Put(_ context.Context, seg *jobs.Segment, due time.Time, after uint64) (bool, error) {
+	a.step()
+	defer a.step()
+	tail := seg.Tail().String()
+	var sequence uint64
+	if last := a.last(tail); last != nil {
+		sequence = last.Sequence
+	}
+	if sequence != after {
+		return false, nil
+	}
+	header, body, err := seg.Encode()
+	if err != nil {
+		return false, err
+	}
+	a.messages = append(a.messages, &message{tail: tail, fingerprint: seg.Fingerprint, due: due, Delivery: Delivery{
+		Stream: jobs.StreamWork, Subject: seg.Tail().WorkSubject(), Header: header, Body: body, Sequence: uint64(100 + len(a.messages)), Stored: a.now,
+	}})
+	return true, nil
+}
+
+func (a *actor) Newer(_ context.Context, subject string, sequence uint64) (bool, error) {
+	a.step()
+	tail, err := jobs.ParseTail(subject)
+	if err != nil {
+		return false, err
+	}
+	last := a.last(tail.String())
+	return last != nil && last.Sequence > sequence, nil
+}
+
+func (a *actor) Living(_ context.Context, seg *jobs.Segment) (string, error) {
+	a.step()
+	if last := a.last(seg.Tail().String()); last != nil {
+		return last.fingerprint, nil
+	}
+	return "", nil
+}
+
+func (a *actor) Commit(ctx context.Context, e *results.Event) (*results.Event, error) {
+	a.step()
+	defer a.step()
+	return a.world.Commit(ctx, e)
+}
+
+func (a *actor) Find(ctx context.Context, subject string) (*results.Event, error) {
+	a.step()
+	return a.world.Find(ctx, subject)
+}
+
+func (a *actor) Plan(ctx context.Context, p jobs.Platform, app, job string, plan Plan) (Plan, error) {
+	a.step()
+	defer a.step()
+	return a.world.Plan(ctx, p, app, job, plan)
+}
+
+func (a *actor) FindPlan(ctx context.Context, p jobs.Platform, app, job string) (Plan, error) {
+	a.step()
+	return a.world.FindPlan(ctx, p, app, job)
+}
+
+func (a *actor) Settle(ctx context.Context, e *results.Event) (Progress, error) {
+	a.step()
+	defer a.step()
+	return a.world.Settle(ctx, e)
+}
+
+func (a *actor) Bury(ctx context.Context, l Letter) error {
+	a.step()
+	defer a.step()
+	return a.world.Bury(ctx, l)
+}
+
+func (a *actor) Claim(ctx context.Context, key string) (Claim, error) {
+	a.step()
+	return a.world.Claim(ctx, key)
+}
+
+func (a *actor) PutClaim(ctx context.Context, key string, claim Claim) (Claim, bool, error) {
+	a.step()
+	defer a.step()
+	return a.world.PutClaim(ctx, key, claim)
+}
+
+func (a *actor) DropClaim(ctx context.Context, key string, revision uint64) error {
+	a.step()
+	defer a.step()
+	return a.world.DropClaim(ctx, key, revision)
+}
+
+// App implements Apps: sending to one recipient is a step, too.
+func (a *actor) App(jobs.Platform, string) (App, bool) { return stageApp{a.app, a}, true }
+
+type stageApp struct {
+	*scriptedApp
+	actor *actor
+}
+
+func (s stageApp) Prepare(seg *jobs.Segment) (Batch, error) { return &stageBatch{s, seg}, nil }
+
+type stageBatch struct {
+	stageApp
+	seg *jobs.Segment
+}
+
+func (b *stageBatch) Deadline() time.Time { return b.deadline }
+
+func (b *stageBatch) Send(_ context.Context, recipients []int, proceed func() bool, out []sender.Outcome) {
+	for _, i := range recipients {
+		if !proceed() {
+			out[i] = answer("ConnectionFailed", 0)
+			continue
+		}
+		b.actor.step()
+		out[i] = b.script(b.seg.Position(i))
+	}
+}
