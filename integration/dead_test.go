@@ -27,7 +27,7 @@ type site struct {
 func newSite(t *testing.T) *site {
 	t.Helper()
 	s := &site{t: t, keys: t.TempDir(), nats: freePort(t), store: t.TempDir(), control: freePort(t)}
-	start(t, "worker", nil, "simulate", "--apns", freePort(t), "--google", freePort(t), "--control", s.control, "--keys-out", s.keys).waitFor("ready")
+	start(t, "worker", nil, "simulate", "--apns-binary", "127.0.0.1:0", "--apns-feedback", "127.0.0.1:0", "--apns", freePort(t), "--google", freePort(t), "--control", s.control, "--keys-out", s.keys).waitFor("ready")
 	text, err := os.ReadFile(filepath.Join(s.keys, "volley.yaml"))
 	if err != nil {
 		t.Fatal(err)

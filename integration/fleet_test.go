@@ -71,12 +71,17 @@ const hurdles = `{"rules":[
 
 func startProviders(t *testing.T) *providers {
 	t.Helper()
+	return startProvidersWith(t, hurdles)
+}
+
+func startProvidersWith(t *testing.T, text string) *providers {
+	t.Helper()
 	keys, script := t.TempDir(), filepath.Join(t.TempDir(), "script.json")
-	if err := os.WriteFile(script, []byte(hurdles), 0o600); err != nil {
+	if err := os.WriteFile(script, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	p := &providers{control: fixedPort(t), config: filepath.Join(keys, "volley.yaml")}
-	start(t, "worker", nil, "simulate", "--apns", "127.0.0.1:0", "--google", "127.0.0.1:0", "--control", p.control, "--keys-out", keys,
+	start(t, "worker", nil, "simulate", "--apns-binary", "127.0.0.1:0", "--apns-feedback", "127.0.0.1:0", "--apns", "127.0.0.1:0", "--google", "127.0.0.1:0", "--control", p.control, "--keys-out", keys,
 		"--script", script).waitFor("(ready;")
 	return p
 }

@@ -30,7 +30,7 @@ func startWithSimulators(t *testing.T, change func(string) string, args ...strin
 	t.Helper()
 	keys := t.TempDir()
 	nats, control = freePort(t), freePort(t)
-	start(t, "worker", nil, "simulate", "--apns", freePort(t), "--google", freePort(t), "--control", control, "--keys-out", keys).waitFor("ready")
+	start(t, "worker", nil, "simulate", "--apns-binary", "127.0.0.1:0", "--apns-feedback", "127.0.0.1:0", "--apns", freePort(t), "--google", freePort(t), "--control", control, "--keys-out", keys).waitFor("ready")
 	config := filepath.Join(keys, "volley.yaml")
 	text, err := os.ReadFile(config)
 	if err != nil {

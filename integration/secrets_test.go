@@ -15,7 +15,7 @@ import (
 func TestNothingSecretIsWritten(t *testing.T) {
 	keys := t.TempDir()
 	apns, google, control := freePort(t), freePort(t), freePort(t)
-	start(t, "worker", nil, "simulate", "--apns", apns, "--google", google, "--control", control, "--keys-out", keys).waitFor("ready")
+	start(t, "worker", nil, "simulate", "--apns-binary", "127.0.0.1:0", "--apns-feedback", "127.0.0.1:0", "--apns", apns, "--google", google, "--control", control, "--keys-out", keys).waitFor("ready")
 	config := filepath.Join(keys, "volley.yaml")
 	listen := freePort(t)
 	w := start(t, "worker", nil, "run", "--config", config, "--nats-listen", listen, "--store-dir", t.TempDir(), "--log-level", "trace", "--log-format", "json")

@@ -147,7 +147,7 @@ func TestSimulators(t *testing.T) {
 		t.Errorf("profiles (-want +got):\n%s", diff)
 	}
 	command := strings.Join(simulators.Command, " ")
-	for _, want := range []string{"simulate", "--apns=0.0.0.0:2197", "--google=0.0.0.0:8443", "--control=0.0.0.0:8089", "--host=simulators", "--keys-out=/credentials"} {
+	for _, want := range []string{"simulate", "--apns=0.0.0.0:2197", "--apns-binary=0.0.0.0:2195", "--apns-feedback=0.0.0.0:2196", "--google=0.0.0.0:8443", "--control=0.0.0.0:8089", "--host=simulators", "--keys-out=/credentials"} {
 		if !strings.Contains(command, want) {
 			t.Errorf("the command lacks %s: %s", want, command)
 		}

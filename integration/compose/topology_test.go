@@ -49,15 +49,16 @@ func TestWholeTopologyAsProcesses(t *testing.T) {
 	defer cancel()
 	project := load(t, []string{"simulators"})
 	credentials := t.TempDir()
-	apns, google, control := freeAddress(t), freeAddress(t), freeAddress(t)
+	apns, gateway, feedback, google, control := freeAddress(t), freeAddress(t), freeAddress(t), freeAddress(t), freeAddress(t)
 
 	simulators := start(ctx, t, "simulators", binary, nil, replaced(project.Services["simulators"].Command,
-		"0.0.0.0:2197", apns, "0.0.0.0:8443", google, "0.0.0.0:8089", control, "--host=simulators", "--host=127.0.0.1", "=/credentials", "="+credentials))
+		"0.0.0.0:2197", apns, "0.0.0.0:2195", gateway, "0.0.0.0:2196", feedback, "0.0.0.0:8443", google, "0.0.0.0:8089", control, "--host=simulators", "--host=127.0.0.1", "=/credentials", "="+credentials))
 	simulators.until(ctx, t, func() bool {
 		_, err := os.Stat(filepath.Join(credentials, "volley.yaml"))
 		return err == nil
 	})
-	config := workerConfig(t, credentials, apns, google)
+	config := workerConfig(t, "/etc/volley/credentials", credentials, "simulators:2197", apns, "simulators:2195", gateway,
+		"simulators:2196", feedback, "simulators:8443", google)
 
 	var urls []string
 	for _, node := range startCluster(t) {
@@ -112,14 +113,14 @@ func replaced(command []string, pairs ...string) []string {
 }
 
 // workerConfig is deploy/compose/volley.yaml for simulators and credentials that are elsewhere.
-func workerConfig(t *testing.T, credentials, apns, google string) string {
+func workerConfig(t *testing.T, pairs ...string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(root, "deploy/compose/volley.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	file := filepath.Join(t.TempDir(), "volley.yaml")
-	replacer := strings.NewReplacer("/etc/volley/credentials", credentials, "simulators:2197", apns, "simulators:8443", google)
+	replacer := strings.NewReplacer(pairs...)
 	if err := os.WriteFile(file, []byte(replacer.Replace(string(text))), 0o600); err != nil {
 		t.Fatal(err)
 	}

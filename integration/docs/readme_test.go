@@ -262,7 +262,7 @@ func TestReadmeCommands(t *testing.T) {
 func (r *reader) volley() string {
 	r.t.Helper()
 	dir := r.t.TempDir()
-	made := r.start("go run ./cmd/worker simulate --apns 127.0.0.1:0 --google 127.0.0.1:0 --control 127.0.0.1:0 --keys-out "+dir, "ready")
+	made := r.start("go run ./cmd/worker simulate --apns 127.0.0.1:0 --apns-binary 127.0.0.1:0 --apns-feedback 127.0.0.1:0 --google 127.0.0.1:0 --control 127.0.0.1:0 --keys-out "+dir, "ready")
 	_ = syscall.Kill(-made.cmd.Process.Pid, syscall.SIGTERM)
 	<-made.done
 	for from, to := range map[string]string{"provider-key.p8": "AuthKey_ABC123DEFG.p8", "service-account.json": "firebase.json"} {

@@ -55,7 +55,7 @@ func addAPNS(registry *provider.Registry, keeper *keeper, name string, a *config
 	registry.AddAPNS(provider.APNSParams{
 		Name: name, Client: client, Topic: s.Topic,
 		ErrorTimeout: time.Duration(s.DefaultErrorTimeout * float64(time.Second)), Expiration: time.Duration(s.DefaultExpirationOffset) * time.Second,
-		BatchSize: s.DefaultBatchSize, MaxPayloadLength: s.DefaultMaxPayloadLength,
+		BatchSize: s.DefaultBatchSize, MaxPayloadLength: s.DefaultMaxPayloadLength, Retries: s.DefaultRetries,
 		MaxAttempts: a.MaxAttempts, MessageIDs: a.MessageIDs, Source: s.KeyFile + s.Certificate, // one of them
 		WrongEnvironment: func(detail string) { keeper.alarm(name, stateWrongEnvironment, detail) },
 	})

@@ -86,6 +86,9 @@ func syncWords(always bool) string {
 }
 
 func describeAPNS(a *config.APNS, client *apns.Client) string {
+	if a.Protocol == config.ProtocolBinary {
+		return describeBinary(a, client)
+	}
 	endpoint := a.Endpoint
 	if endpoint == "" {
 		endpoint = apns.ProductionEndpoint
@@ -94,6 +97,20 @@ func describeAPNS(a *config.APNS, client *apns.Client) string {
 		}
 	}
 	return strings.Join([]string{"topic " + cmp.Or(a.Topic, "of the certificate"), endpoint, describeCredential(a, client)}, ", ")
+}
+
+func describeBinary(a *config.APNS, client *apns.Client) string {
+	gateway, feedback := apns.ProductionGateway, apns.ProductionFeedback
+	if a.Environment == config.EnvironmentSandbox {
+		gateway, feedback = apns.SandboxGateway, apns.SandboxFeedback
+	}
+	polled := "feedback service not asked"
+	if a.FeedbackInterval > 0 {
+		polled = fmt.Sprintf("feedback service %s every %s", cmp.Or(a.FeedbackEndpoint, feedback), a.FeedbackInterval)
+	}
+	return strings.Join([]string{
+		"binary protocol, topic " + cmp.Or(a.Topic, "of the certificate"), cmp.Or(a.Endpoint, gateway), polled, describeCredential(a, client),
+	}, ", ")
 }
 
 func describeGCM(g *config.GCM, workers int) string {

@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -183,14 +182,12 @@ func describeExpiry(at, now time.Time) string {
 
 // openAPNS reads an app's credential and makes its client. Nothing is dialled.
 func openAPNS(s *config.APNS, now func() time.Time) (*apns.Client, error) {
-	if s.Protocol == config.ProtocolBinary {
-		return nil, errors.New("protocol binary is not supported yet; use http2")
-	}
 	roots, err := pool(s.CAFile)
 	if err != nil {
 		return nil, err
 	}
 	client := apns.Config{
+		Protocol: apns.Protocol(s.Protocol), FeedbackEndpoint: s.FeedbackEndpoint,
 		Endpoint: s.Endpoint, Environment: apns.Environment(s.Environment), Topic: s.Topic, RootCAs: roots, Now: now,
 	}
 	if s.KeyFile != "" {

@@ -25,6 +25,9 @@ type SimulatorOptions struct {
 	APNs    string
 	Google  string
 	Control string
+	// Gateway and Feedback are the binary protocol of APNs.
+	Gateway  string
+	Feedback string
 	// Hosts are further names for their certificates. A simulator that listens on all addresses is reached by the first.
 	Hosts []string
 	// Script is what they answer at first; the control port can change it.
@@ -40,6 +43,8 @@ type Simulators struct {
 	Scripts   *simulator.Scripts
 	authority *simulator.Authority
 	apns      *apnstest.Server
+	gateway   *apnstest.Gateway
+	feedback  *apnstest.Feedback
 	google    *gcmtest.Server
 	key       apnstest.Key
 	p8        []byte
@@ -77,6 +82,9 @@ func StartSimulators(o SimulatorOptions) (*Simulators, error) {
 	if err != nil {
 		return nil, fmt.Errorf("starting the APNs simulator: %w", err)
 	}
+	if err := s.startBinary(o); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
 	s.google, err = gcmtest.New(gcmtest.Options{
 		Addr: orLoopback(o.Google), Hosts: o.Hosts, Authority: authority, Ledger: s.Ledger, Scripts: scripts, Now: o.Now,
 		APIKeys: []string{simulatedAPIKey}, Projects: []string{SimulatedProject},
@@ -90,6 +98,24 @@ func StartSimulators(o SimulatorOptions) (*Simulators, error) {
 		}
 	}
 	return s, nil
+}
+
+// startBinary starts the gateway of the binary protocol and its feedback service.
+func (s *Simulators) startBinary(o SimulatorOptions) (err error) {
+	expired := apnstest.NewExpiredList()
+	s.gateway, err = apnstest.NewGateway(apnstest.GatewayOptions{
+		Addr: orLoopback(o.Gateway), Hosts: o.Hosts, Authority: s.authority, Ledger: s.Ledger, Scripts: s.Scripts, Expired: expired, Now: o.Now,
+	})
+	if err != nil {
+		return fmt.Errorf("starting the simulator of the binary gateway: %w", err)
+	}
+	s.feedback, err = apnstest.NewFeedback(apnstest.FeedbackOptions{
+		Addr: orLoopback(o.Feedback), Hosts: o.Hosts, Authority: s.authority, Scripts: s.Scripts, Expired: expired,
+	})
+	if err != nil {
+		return fmt.Errorf("starting the simulator of the feedback service: %w", err)
+	}
+	return nil
 }
 
 func orLoopback(addr string) string {
@@ -113,6 +139,12 @@ func (s *Simulators) serveControl(addr string) error {
 // APNs is the https URL of the APNs simulator.
 func (s *Simulators) APNs() string { return s.apns.URL() }
 
+// Gateway is the host:port of the simulated binary gateway.
+func (s *Simulators) Gateway() string { return s.gateway.Endpoint() }
+
+// Feedback is the host:port of the simulated feedback service.
+func (s *Simulators) Feedback() string { return s.feedback.Endpoint() }
+
 // Google is the https URL of the Google simulator.
 func (s *Simulators) Google() string { return s.google.URL() }
 
@@ -123,7 +155,7 @@ func (s *Simulators) Control() string { return s.addr }
 func (s *Simulators) CA() []byte { return s.authority.PEM() }
 
 // Credentials writes everything a worker needs to send to the simulators into dir and returns the apps that use it: "default" with
-// APNs by provider token and FCM v1, "legacy" with APNs by certificate and GCM's legacy protocol.
+// APNs by provider token and FCM v1, "legacy" with APNs by certificate and GCM's legacy protocol, "binary" with APNs's binary one.
 func (s *Simulators) Credentials(dir string) (map[string]*config.App, error) {
 	account, err := s.google.ServiceAccount(SimulatedProject)
 	if err != nil {
@@ -157,7 +189,11 @@ func (s *Simulators) Credentials(dir string) (map[string]*config.App, error) {
 	legacy.GCM = config.DefaultGCM()
 	legacy.GCM.Protocol, legacy.GCM.APIKeyFile = config.ProtocolLegacy, path("server-key.txt")
 	legacy.GCM.Endpoint, legacy.GCM.CAFile = s.Google()+"/fcm/send", path("ca.pem")
-	return map[string]*config.App{"default": both, "legacy": legacy}, nil
+	binary := config.DefaultApp()
+	binary.APNS = config.DefaultAPNS()
+	binary.APNS.Protocol, binary.APNS.Certificate, binary.APNS.CAFile = config.ProtocolBinary, path("apns-certificate.pem"), path("ca.pem")
+	binary.APNS.Endpoint, binary.APNS.FeedbackEndpoint = s.Gateway(), s.Feedback()
+	return map[string]*config.App{"default": both, "legacy": legacy, "binary": binary}, nil
 }
 
 // Close stops everything. It is safe to call on simulators that started only in part.
@@ -168,6 +204,12 @@ func (s *Simulators) Close() error {
 	}
 	if s.apns != nil {
 		errs = append(errs, s.apns.Close())
+	}
+	if s.gateway != nil {
+		errs = append(errs, s.gateway.Close())
+	}
+	if s.feedback != nil {
+		errs = append(errs, s.feedback.Close())
 	}
 	if s.google != nil {
 		errs = append(errs, s.google.Close())

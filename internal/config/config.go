@@ -111,6 +111,10 @@ type APNS struct {
 	CertificatePasswordFile string `yaml:"certificate_password_file,omitempty" path:"read"`
 	// Endpoint replaces Apple's: https://HOST[:PORT], for the binary protocol HOST:PORT. "" is Apple's.
 	Endpoint string `yaml:"endpoint,omitempty"`
+	// FeedbackEndpoint replaces Apple's feedback service of the binary protocol: HOST:PORT. "" is Apple's.
+	FeedbackEndpoint string `yaml:"feedback_endpoint,omitempty"`
+	// FeedbackInterval is how often the feedback service is asked which tokens are gone, 10 s to a week. Default 1 h; 0 is never.
+	FeedbackInterval time.Duration `yaml:"feedback_interval"`
 	// CAFile is the path of the certificates that the endpoint's is checked against; "" is the system's.
 	CAFile string `yaml:"ca_file,omitempty" path:"read"`
 
@@ -173,6 +177,7 @@ func DefaultAPNS() *APNS {
 	return &APNS{
 		Protocol:                ProtocolHTTP2,
 		Environment:             EnvironmentProduction,
+		FeedbackInterval:        time.Hour,
 		DefaultErrorTimeout:     10,
 		DefaultExpirationOffset: 2_592_000,
 		DefaultBatchSize:        100,

@@ -66,7 +66,7 @@ func TestDefaults(t *testing.T) {
 	app := &App{
 		APNS: &APNS{
 			Protocol: "http2", Environment: "production", DefaultErrorTimeout: 10, DefaultExpirationOffset: 2592000,
-			DefaultBatchSize: 100, DefaultMaxPayloadLength: 0, DefaultRetries: 5,
+			DefaultBatchSize: 100, DefaultMaxPayloadLength: 0, DefaultRetries: 5, FeedbackInterval: time.Hour,
 		},
 		GCM:         &GCM{Protocol: "v1", QuotaPerMinute: 600_000},
 		MaxAttempts: 10,
@@ -234,7 +234,11 @@ func TestExampleFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, app := range c.Apps {
-		for _, file := range []string{app.APNS.KeyFile, app.APNS.Certificate, app.APNS.CertificatePasswordFile, app.GCM.ServiceAccount, app.GCM.APIKeyFile} {
+		files := []string{app.APNS.KeyFile, app.APNS.Certificate, app.APNS.CertificatePasswordFile}
+		if app.GCM != nil {
+			files = append(files, app.GCM.ServiceAccount, app.GCM.APIKeyFile)
+		}
+		for _, file := range files {
 			if file == "" {
 				continue
 			}

@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"time"
 )
 
 // Limits of an app's settings, both ends included.
@@ -19,6 +20,9 @@ const (
 	// minQuota would take a segment of a thousand recipients a quarter of an hour, maxQuota is more than any project has.
 	minQuota = 60
 	maxQuota = 1_000_000_000
+	// The feedback service forgets what it has handed out: asking seldom costs nothing but time.
+	minFeedbackInterval = 10 * time.Second
+	maxFeedbackInterval = 7 * 24 * time.Hour
 )
 
 // appleIDPattern is the form of key ids and team ids (Apple, Establishing a token-based connection to APNs).
@@ -39,8 +43,15 @@ func (v *checker) apns(a *APNS) {
 	}
 	if a.Protocol == ProtocolBinary {
 		v.address("endpoint", a.Endpoint)
+		v.address("feedback_endpoint", a.FeedbackEndpoint)
+		if a.FeedbackInterval != 0 {
+			v.duration("feedback_interval", a.FeedbackInterval, minFeedbackInterval, maxFeedbackInterval)
+		}
 	} else {
 		v.endpoint(a.Endpoint)
+		if a.FeedbackEndpoint != "" {
+			v.fault("feedback_endpoint", "goes with protocol binary only; over http2 each answer says whether its token is gone")
+		}
 	}
 	v.file("ca_file", a.CAFile)
 	if !(a.DefaultErrorTimeout >= 0 && a.DefaultErrorTimeout <= maxErrorTimeout) {

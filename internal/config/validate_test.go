@@ -67,6 +67,9 @@ func TestValid(t *testing.T) {
 				c.Log.Levels["volley."+name], c.Log.Levels["volley."+name+".a_1"] = "info", "debug"
 			}
 		},
+		"feedback never":    func(c *Config) { c.Apps["binary"].APNS.FeedbackInterval = 0 },
+		"feedback at most":  func(c *Config) { c.Apps["binary"].APNS.FeedbackInterval = 10 * time.Second },
+		"feedback at least": func(c *Config) { c.Apps["binary"].APNS.FeedbackInterval = 168 * time.Hour },
 		"longest app name":  func(c *Config) { c.Apps[strings.Repeat("a", 32)] = c.Apps["key"] },
 		"only one platform": func(c *Config) { c.Apps["key"].GCM = nil },
 		"app limits, lower end": func(c *Config) {
@@ -181,6 +184,10 @@ func TestInvalid(t *testing.T) {
 		}, "apps.cert.apns.certificate_password_file names a file"},
 		"binary and key":   {func(c *Config) { c.Apps["key"].APNS.Protocol = "binary" }, "apps.key.apns.key_file (with key_id and team_id) can't be used with protocol binary"},
 		"binary, nothing":  {func(c *Config) { c.Apps["binary"].APNS.Certificate = "" }, "apps.binary.apns.certificate is missing"},
+		"feedback address": {func(c *Config) { c.Apps["binary"].APNS.FeedbackEndpoint = "https://a" }, "apps.binary.apns.feedback_endpoint is"},
+		"feedback often":   {func(c *Config) { c.Apps["binary"].APNS.FeedbackInterval = 9 * time.Second }, "apps.binary.apns.feedback_interval is 9s, but must be between 10s and 168h0m0s"},
+		"feedback seldom":  {func(c *Config) { c.Apps["binary"].APNS.FeedbackInterval = 169 * time.Hour }, "apps.binary.apns.feedback_interval is 169h0m0s"},
+		"feedback, http2":  {func(c *Config) { c.Apps["key"].APNS.FeedbackEndpoint = "a:2196" }, "apps.key.apns.feedback_endpoint goes with protocol binary only"},
 		"binary, endpoint": {func(c *Config) { c.Apps["binary"].APNS.Endpoint = "https://a" }, "apps.binary.apns.endpoint is"},
 		"endpoint, http":   {func(c *Config) { c.Apps["key"].APNS.Endpoint = "http://127.0.0.1" }, "apps.key.apns.endpoint must be https://HOST"},
 		"endpoint, user":   {func(c *Config) { c.Apps["key"].APNS.Endpoint = "https://u:hunter2@a" }, "apps.key.apns.endpoint must be"},

@@ -51,6 +51,8 @@ func campaign() ([]publication, error) {
 		{jobs.APNS, "default", jobs.LaneNormal, "segment", 2, 1000, apns},
 		{jobs.APNS, "legacy", jobs.LaneNormal, "onemore", 1, 1001, background},
 		{jobs.APNS, "default", jobs.LaneBulk, "blast", 1, 12500, apns},
+		{jobs.APNS, "binary", jobs.LaneNormal, "group", 4, 240, apns},
+		{jobs.APNS, "binary", jobs.LaneNormal, "onemore", 1, 1001, apns},
 		{jobs.GCM, "default", jobs.LaneHigh, "hello", 150, 1, data},
 		{jobs.GCM, "default", jobs.LaneNormal, "group", 12, 300, alert},
 		{jobs.GCM, "default", jobs.LaneBulk, "blast", 1, 5000, data},

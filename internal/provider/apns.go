@@ -26,8 +26,10 @@ type APNSParams struct {
 	Expiration       time.Duration
 	BatchSize        int
 	MaxPayloadLength int
-	MaxAttempts      int
-	MessageIDs       bool
+	// Retries is how many connections in a row may fail under a segment, with the binary protocol.
+	Retries     int
+	MaxAttempts int
+	MessageIDs  bool
 	// Source is the file that the credential was read from, for people; "" if it is of no use to them.
 	Source string
 	// WrongEnvironment is told once when so many device tokens are refused that they are probably of the other environment; nil
@@ -78,6 +80,7 @@ func (a *apnsApp) request(seg *jobs.Segment) (apns.Request, time.Time, error) {
 	request := apns.Request{
 		Topic: or(o.Topic, a.Topic), BatchSize: or(o.BatchSize, a.BatchSize),
 		CollapseID: or(o.CollapseID, ""), PushType: or(o.PushType, ""), ErrorTimeout: a.ErrorTimeout, Channel: or(o.Channel, ""),
+		Retries: or(o.Retries, a.Retries),
 	}
 	if o.ErrorTimeout != nil {
 		// 0 is no wait at all, which the sender would take for its default.
@@ -103,19 +106,34 @@ func (a *apnsApp) request(seg *jobs.Segment) (apns.Request, time.Time, error) {
 	message := apnsMessage(seg.Job)
 	message.MaxPayloadLength = or(o.MaxPayloadLength, a.MaxPayloadLength)
 	// The limit follows from the push type, and a push type that is not given from the payload.
-	limit := 0
+	limit, binary := 0, a.client().Protocol() == apns.Binary
 	switch {
+	case binary:
+		limit = apns.MaxBinaryPayload
 	case request.Channel != "":
 		limit = apns.MaxBroadcastPayload
 	case request.PushType != "":
 		limit = apns.PayloadLimit(request.PushType)
 	}
 	payload, err := message.Payload(limit)
+	if err != nil && binary {
+		request.Payload = []byte("{}") // so that what else the protocol has no place for is named in one go
+		return request, deadline, together(err, a.client().Validate(&request))
+	}
 	if err != nil {
 		return request, deadline, err
 	}
 	request.Payload = payload
 	return request, deadline, a.client().Validate(&request)
+}
+
+// together makes one list of the problems that two checks found.
+func together(first, second error) error {
+	a, ok := errors.AsType[apns.Problems](first)
+	if b, too := errors.AsType[apns.Problems](second); ok && too {
+		return append(a, b...)
+	}
+	return first
 }
 
 // faultsOf turns what a sender found wrong with a message into faults of the job.
@@ -174,9 +192,11 @@ func (b *apnsBatch) Send(ctx context.Context, recipients []int, proceed func() b
 			request.Tokens = append(request.Tokens, b.seg.Job.IDs[i].Reveal())
 		}
 	}
-	request.IDs = apnsIDs(b.seg.Job.App, b.seg.JobID, positions)
-	answers := make([]sender.Outcome, len(recipients))
 	client, giveBack := b.app.borrow()
+	if client.Protocol() != apns.Binary {
+		request.IDs = apnsIDs(b.seg.Job.App, b.seg.JobID, positions)
+	}
+	answers := make([]sender.Outcome, len(recipients))
 	client.Deliver(ctx, &request, answers)
 	giveBack()
 	b.app.judge(answers)

@@ -48,7 +48,7 @@ func (e *environment) judge(answers []sender.Outcome) (detail string) {
 	for i := range answers {
 		switch answers[i].Class {
 		case sender.Accepted, sender.Rejected, sender.Expired:
-			if answers[i].Status != 0 { // what we refused ourselves says nothing
+			if answers[i].Class == sender.Accepted || answers[i].Status != 0 { // what we refused ourselves says nothing
 				e.count(answers[i].Reason)
 			}
 		case sender.BadJob, sender.Credential, sender.Transient, sender.Throttled, sender.Unsent, sender.Uncertain, sender.Unset:
@@ -73,7 +73,7 @@ func (e *environment) count(reason *sender.Reason) {
 		e.answers, e.unknown = e.answers/2, e.unknown/2
 	}
 	e.answers++
-	if reason != nil && reason.Name == "BadDeviceToken" {
+	if reason != nil && (reason.Name == "BadDeviceToken" || reason.Name == "InvalidToken") {
 		e.unknown++
 	}
 }

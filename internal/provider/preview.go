@@ -39,7 +39,7 @@ func previewAPNS(seg *jobs.Segment) (string, error) {
 	}
 	app := &apnsApp{tenant: newTenant(client), APNSParams: APNSParams{
 		Name: seg.Job.App, Client: client, Topic: previewTopic, ErrorTimeout: apns.DefaultErrorTimeout,
-		Expiration: apns.DefaultExpirationOffset, BatchSize: apns.DefaultBatchSize, MaxPayloadLength: 0, MaxAttempts: 1, MessageIDs: false, Source: "", WrongEnvironment: nil,
+		Expiration: apns.DefaultExpirationOffset, BatchSize: apns.DefaultBatchSize, MaxPayloadLength: 0, Retries: apns.DefaultRetries, MaxAttempts: 1, MessageIDs: false, Source: "", WrongEnvironment: nil,
 	}}
 	request, _, err := app.request(seg)
 	if err != nil {

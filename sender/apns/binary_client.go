@@ -39,6 +39,14 @@ const MaxBinaryPayload = 2048
 // DefaultRetries is Request.Retries of the reference.
 const DefaultRetries = 5
 
+// Protocol is the one that the client speaks.
+func (c *Client) Protocol() Protocol {
+	if c.gateway != nil {
+		return Binary
+	}
+	return HTTP2
+}
+
 // newBinary is New for the binary protocol; c has what both protocols share, faults what is wrong so far.
 func newBinary(config Config, c *Client, faults []error) (*Client, error) {
 	gatewayAt, feedbackAt := ProductionGateway, ProductionFeedback
@@ -58,14 +66,22 @@ func newBinary(config Config, c *Client, faults []error) (*Client, error) {
 	if len(faults) > 0 {
 		return nil, errors.Join(faults...)
 	}
+	reach := config.Dial
+	if reach == nil {
+		reach = new(net.Dialer).DialContext
+	}
+	reach = throughProxy(proxyOf(config), config.RootCAs, reach)
 	dial := func(address string) func(context.Context) (binaryConn, error) {
 		host, _, _ := net.SplitHostPort(address)
 		secure := &tls.Config{
 			MinVersion: tls.VersionTLS12, ServerName: host, RootCAs: config.RootCAs, Certificates: []tls.Certificate{*config.Certificate},
 			DynamicRecordSizingDisabled: true, // a batch is to be one write, not ten
 		}
-		return func(ctx context.Context) (binaryConn, error) { return dialBinary(ctx, address, secure, config.Dial) }
+		return func(ctx context.Context) (binaryConn, error) {
+			return dialBinary(ctx, target{host, address}, secure, reach)
+		}
 	}
+	c.host = gatewayAt
 	c.gateway = &gateway{
 		dial: dial(gatewayAt), size: either(config.Connections, defaultSessions), dialTimeout: either(config.DialTimeout, DefaultDialTimeout),
 		era: newEra(), sessions: map[*session]struct{}{},
@@ -75,18 +91,15 @@ func newBinary(config Config, c *Client, faults []error) (*Client, error) {
 }
 
 // dialBinary opens a TLS connection; as over HTTP/2 the server is always verified.
-func dialBinary(ctx context.Context, address string, config *tls.Config, dial dialFunc) (binaryConn, error) {
-	if dial == nil {
-		dial = new(net.Dialer).DialContext
-	}
-	raw, err := dial(ctx, "tcp", address)
+func dialBinary(ctx context.Context, to target, config *tls.Config, dial dialFunc) (binaryConn, error) {
+	raw, err := dial(ctx, "tcp", to.address)
 	if err != nil {
-		return nil, &dialError{Reason(ConnectionFailed), fmt.Errorf("no connection to %s: %w; check the network and the endpoint", address, err)}
+		return nil, unreachable(to, err)
 	}
 	conn := tls.Client(raw, config)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		_ = raw.Close()
-		return nil, handshakeError(target{address: address}, err)
+		return nil, handshakeError(to, err)
 	}
 	return conn, nil
 }

@@ -103,7 +103,7 @@ func TestExpiredTokensUnreachable(t *testing.T) {
 		t.Errorf("a refused certificate: %v", err)
 	}
 	_ = f.feedback.Close()
-	if _, err := f.ExpiredTokens(t.Context()); err == nil || !strings.Contains(err.Error(), "check the network and the endpoint") {
+	if _, err := f.ExpiredTokens(t.Context()); err == nil || !strings.Contains(err.Error(), "check the network, a firewall and the endpoint") {
 		t.Errorf("nobody there: %v", err)
 	}
 	over := simulate(t, nil)

@@ -15,6 +15,9 @@ func (c *Client) Probe(ctx context.Context) error {
 	request := Request{
 		Tokens: []string{strings.Repeat("00", 32)}, Payload: []byte(`{"aps":{"content-available":1}}`), PushType: PushTypeBackground, Expiration: ExpireNow(),
 	}
+	if c.gateway != nil {
+		request.PushType = "" // binary has none
+	}
 	if err := c.Validate(&request); err != nil {
 		return err
 	}

@@ -154,7 +154,10 @@ func (e *Endpoint) Addr() string { return e.addr.String() }
 
 // URL is https:// and Addr; for an endpoint that listens on all addresses, the first of EndpointOptions.Hosts, or
 // localhost, with its port.
-func (e *Endpoint) URL() string { return "https://" + net.JoinHostPort(e.host, e.port) }
+func (e *Endpoint) URL() string { return "https://" + e.HostPort() }
+
+// HostPort is URL without https://.
+func (e *Endpoint) HostPort() string { return net.JoinHostPort(e.host, e.port) }
 
 // Close stops listening, cuts every connection and waits until all handlers have returned. Requests in flight get no
 // answer. Further calls do nothing.

@@ -175,18 +175,20 @@ func (r *runCommand) simulate(c *config.Config) (*app.Simulators, func() error, 
 }
 
 type simulateCommand struct {
-	APNs    string   `name:"apns" default:"127.0.0.1:2197" placeholder:"HOST:PORT" help:"Simulated APNs (HTTP/2, TLS)."`
-	Google  string   `default:"127.0.0.1:8443" placeholder:"HOST:PORT" help:"Simulated FCM v1, GCM legacy and OAuth (TLS)."`
-	Control string   `default:"127.0.0.1:8089" placeholder:"HOST:PORT" help:"Control port: GET /ledger, GET /ledger/summary, DELETE /ledger, POST /script."`
-	Host    []string `name:"host" placeholder:"NAME" help:"A further name for their certificates; with an address like 0.0.0.0:2197 the first is the one the written credentials use."`
-	CAOut   string   `name:"ca-out" placeholder:"FILE" help:"Write the throw-away CA certificate there, for ca_file."`
-	KeysOut string   `name:"keys-out" placeholder:"DIR" help:"Write credentials that the simulators accept, and a worker configuration that uses them, into this folder."`
-	Script  string   `placeholder:"FILE" help:"What they answer, YAML or JSON."`
+	APNs     string   `name:"apns" default:"127.0.0.1:2197" placeholder:"HOST:PORT" help:"Simulated APNs (HTTP/2, TLS)."`
+	Binary   string   `name:"apns-binary" default:"127.0.0.1:2195" placeholder:"HOST:PORT" help:"Simulated gateway of APNs's binary protocol (TLS)."`
+	Feedback string   `name:"apns-feedback" default:"127.0.0.1:2196" placeholder:"HOST:PORT" help:"Simulated feedback service of that protocol (TLS)."`
+	Google   string   `default:"127.0.0.1:8443" placeholder:"HOST:PORT" help:"Simulated FCM v1, GCM legacy and OAuth (TLS)."`
+	Control  string   `default:"127.0.0.1:8089" placeholder:"HOST:PORT" help:"Control port: GET /ledger, GET /ledger/summary, DELETE /ledger, POST /script."`
+	Host     []string `name:"host" placeholder:"NAME" help:"A further name for their certificates; with an address like 0.0.0.0:2197 the first is the one the written credentials use."`
+	CAOut    string   `name:"ca-out" placeholder:"FILE" help:"Write the throw-away CA certificate there, for ca_file."`
+	KeysOut  string   `name:"keys-out" placeholder:"DIR" help:"Write credentials that the simulators accept, and a worker configuration that uses them, into this folder."`
+	Script   string   `placeholder:"FILE" help:"What they answer, YAML or JSON."`
 }
 
 // Run runs the simulators until the context ends.
 func (r *simulateCommand) Run(s *session) error {
-	options := app.SimulatorOptions{APNs: r.APNs, Google: r.Google, Control: r.Control, Hosts: r.Host}
+	options := app.SimulatorOptions{APNs: r.APNs, Gateway: r.Binary, Feedback: r.Feedback, Google: r.Google, Control: r.Control, Hosts: r.Host}
 	if r.Script != "" {
 		script, err := simulator.LoadScript(r.Script)
 		if err != nil {
@@ -209,8 +211,8 @@ func (r *simulateCommand) Run(s *session) error {
 			return exit(cli.ExitFailure, err)
 		}
 	}
-	_, _ = fmt.Fprintf(s.Err, "simulated APNs at %s, Google at %s, control at http://%s (ready; end with Ctrl-C)\n",
-		simulators.APNs(), simulators.Google(), simulators.Control())
+	_, _ = fmt.Fprintf(s.Err, "simulated APNs at %s (binary at %s, feedback at %s), Google at %s, control at http://%s (ready; end with Ctrl-C)\n",
+		simulators.APNs(), simulators.Gateway(), simulators.Feedback(), simulators.Google(), simulators.Control())
 	<-s.ctx.Done()
 	return nil
 }

@@ -117,6 +117,9 @@ func NewFeedback(o FeedbackOptions) (*Feedback, error) {
 	return f, nil
 }
 
+// Endpoint is the host:port to configure in a client.
+func (f *Feedback) Endpoint() string { return f.endpoint.HostPort() }
+
 // Addr is the host:port that is listened on.
 func (f *Feedback) Addr() string { return f.endpoint.Addr() }
 

@@ -97,7 +97,10 @@ func NewGateway(o GatewayOptions) (*Gateway, error) {
 	return g, nil
 }
 
-// Addr is the host:port that is listened on, the endpoint to configure in a client.
+// Endpoint is the host:port to configure in a client.
+func (g *Gateway) Endpoint() string { return g.endpoint.HostPort() }
+
+// Addr is the host:port that is listened on.
 func (g *Gateway) Addr() string { return g.endpoint.Addr() }
 
 // Authority is the one that signed the server's certificate.

@@ -1,0 +1,56 @@
+package integration
+
+import (
+	"testing"
+
+	"github.com/volleypush/volley/jobs"
+)
+
+// refusals is what the gateway of the binary protocol answers: each error ends a connection in the middle of a batch, some late, some
+// in two parts, some with a shutdown that took its notification.
+const refusals = `{"rules":[
+	{"percent":1,"salt":"bad","answer":{"reason":"BadDeviceToken"}},
+	{"percent":0.5,"salt":"late","answer":{"reason":"InvalidToken","latency":"30ms"}},
+	{"percent":0.5,"salt":"split","answer":{"packet":{"split":2}}},
+	{"percent":0.5,"salt":"busy","times":1,"answer":{"reason":"ProcessingError"}},
+	{"percent":0.5,"salt":"leave","times":1,"answer":{"reason":"Shutdown"}},
+	{"percent":0.5,"salt":"gone","answer":{"reason":"Unregistered"}}]}`
+
+// An app with the binary protocol, whose gateway ends connections in the middle of batches, loses nobody and doubles nobody: neither
+// by itself, nor when its worker is killed while it sends, beyond what was in flight then.
+func TestBinaryApp(t *testing.T) {
+	simulated := startProvidersWith(t, refusals)
+	orders := func(name string) []*order {
+		a := audience{"binary-" + name}
+		return []*order{
+			a.order(jobs.APNS, "binary", "resend", 2300, map[string]any{"batch_size": 50}),
+			a.order(jobs.APNS, "binary", "report", 1200, map[string]any{"on_uncertain": "report"}),
+			a.order(jobs.APNS, "binary", "one", 1, nil),
+			a.order(jobs.APNS, "binary", "some", 70, map[string]any{"batch_size": 7}),
+		}
+	}
+	t.Run("undisturbed", func(t *testing.T) {
+		t.Parallel()
+		s := openTheatre(t, simulated, startServer(t).url())
+		s.orders = orders("undisturbed")
+		w := s.worker("only")
+		if err := s.publish(s.orders...); err != nil {
+			t.Fatal(err)
+		}
+		s.settle()
+		v := &verdict{}
+		s.judge(v, nil)
+		if len(v.books.twice) > 0 {
+			t.Errorf("%d recipients were sent to twice", len(v.books.twice))
+		}
+		s.end(w)
+	})
+	for _, point := range []string{"mid-send", "committed"} {
+		t.Run("killed "+point, func(t *testing.T) {
+			t.Parallel()
+			s := openTheatre(t, simulated, startServer(t).url())
+			s.orders = orders(point)
+			s.crash(death{at: point, after: 3})
+		})
+	}
+}
