@@ -48,8 +48,10 @@ func (c *Client) meaning(reason *sender.Reason) (what, remedy string) {
 		return "Apple gets changing provider tokens of " + who, "another program uses this key with tokens of its own on our connections' address; give each a key of its own"
 	case UnsendableApp:
 		return "the gateway has just refused everything of " + who, "the answer before this one says why"
-	case certificateWithoutTopic.Name, "InvalidTopicSize":
-		return "the gateway finds no topic that it knows in " + who, "use the certificate of the app; make a new one on Apple's developer site if need be"
+	case certificateWithoutTopic.Name:
+		return "the gateway finds no topic in " + who, "use the certificate of the app; make a new one on Apple's developer site if need be"
+	case "InvalidTopicSize":
+		return "the gateway does not like the topic in " + who, "use the certificate of the app; make a new one on Apple's developer site if need be"
 	case ServerNotTrusted, ConnectionFailed:
 		return "no connection to " + c.host, "check the network, DNS and endpoint"
 	}
