@@ -189,6 +189,7 @@ func openAPNS(s *config.APNS, now func() time.Time) (*apns.Client, error) {
 	client := apns.Config{
 		Protocol: apns.Protocol(s.Protocol), FeedbackEndpoint: s.FeedbackEndpoint,
 		Endpoint: s.Endpoint, Environment: apns.Environment(s.Environment), Topic: s.Topic, RootCAs: roots, Now: now,
+		Engine: apns.Engine(s.Engine), Connections: s.Connections,
 	}
 	if s.KeyFile != "" {
 		if client.Key, err = apns.LoadKey(s.KeyFile, s.KeyID, s.TeamID); err != nil {

@@ -81,12 +81,14 @@ type App struct {
 	MessageIDs bool `yaml:"message_ids"`
 }
 
-// Values of APNS.Protocol, APNS.Environment and GCM.Protocol.
+// Values of APNS.Protocol, APNS.Engine, APNS.Environment and GCM.Protocol.
 const (
 	ProtocolHTTP2         = "http2"
 	ProtocolBinary        = "binary"
 	ProtocolV1            = "v1"
 	ProtocolLegacy        = "legacy"
+	EnginePipelined       = "pipelined"
+	EngineNetHTTP         = "nethttp"
 	EnvironmentProduction = "production"
 	EnvironmentSandbox    = "sandbox"
 )
@@ -96,6 +98,11 @@ const (
 type APNS struct {
 	// Protocol is http2 (the default) or binary.
 	Protocol string `yaml:"protocol"`
+	// Engine is what speaks HTTP/2: pipelined (the default), or nethttp, which is slower and there in case of doubt.
+	Engine string `yaml:"engine"`
+	// Connections is the most connections of a worker at a time, 1–100. Default 4. More than one is opened only when there is
+	// more to send than fits on the others.
+	Connections int `yaml:"connections"`
 	// Environment is production (the default) or sandbox.
 	Environment string `yaml:"environment"`
 	// Topic is the app's bundle id.
@@ -176,6 +183,8 @@ func DefaultApp() *App { return &App{MaxAttempts: 10} }
 func DefaultAPNS() *APNS {
 	return &APNS{
 		Protocol:                ProtocolHTTP2,
+		Engine:                  EnginePipelined,
+		Connections:             4,
 		Environment:             EnvironmentProduction,
 		FeedbackInterval:        time.Hour,
 		DefaultErrorTimeout:     10,

@@ -65,7 +65,7 @@ func TestDefaults(t *testing.T) {
 	c = mustLoad(t, "apps: {a: {apns: {}, gcm: {}}}", nil)
 	app := &App{
 		APNS: &APNS{
-			Protocol: "http2", Environment: "production", DefaultErrorTimeout: 10, DefaultExpirationOffset: 2592000,
+			Protocol: "http2", Engine: "pipelined", Connections: 4, Environment: "production", DefaultErrorTimeout: 10, DefaultExpirationOffset: 2592000,
 			DefaultBatchSize: 100, DefaultMaxPayloadLength: 0, DefaultRetries: 5, FeedbackInterval: time.Hour,
 		},
 		GCM:         &GCM{Protocol: "v1", QuotaPerMinute: 600_000},

@@ -14,6 +14,7 @@ const (
 	// maxExpirationOffset keeps now + offset within the 32 bits that the binary protocol has for it.
 	maxExpirationOffset = 1 << 30 // seconds, 34 years
 	maxBatchSize        = 1000
+	maxConnections      = 100
 	// maxPayloadLength is the largest payload that Apple takes (voip, broadcast).
 	maxPayloadLength = 5120
 	maxWriteRetries  = 100
@@ -36,6 +37,8 @@ var projectPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9.:-]{0,99}$`)
 
 func (v *checker) apns(a *APNS) {
 	v.oneOf("protocol", a.Protocol, ProtocolHTTP2, ProtocolBinary)
+	v.oneOf("engine", a.Engine, EnginePipelined, EngineNetHTTP)
+	v.between("connections", a.Connections, 1, maxConnections)
 	v.oneOf("environment", a.Environment, EnvironmentProduction, EnvironmentSandbox)
 	v.apnsCredential(a)
 	if a.Topic != "" && !topicPattern.MatchString(a.Topic) {

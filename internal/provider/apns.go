@@ -80,7 +80,7 @@ func (a *apnsApp) request(seg *jobs.Segment) (apns.Request, time.Time, error) {
 	request := apns.Request{
 		Topic: or(o.Topic, a.Topic), BatchSize: or(o.BatchSize, a.BatchSize),
 		CollapseID: or(o.CollapseID, ""), PushType: or(o.PushType, ""), ErrorTimeout: a.ErrorTimeout, Channel: or(o.Channel, ""),
-		Retries: or(o.Retries, a.Retries),
+		Retries: or(o.Retries, a.Retries), NoProviderIDs: !a.APNSParams.MessageIDs,
 	}
 	if o.ErrorTimeout != nil {
 		// 0 is no wait at all, which the sender would take for its default.

@@ -13,12 +13,21 @@ import (
 // maxRetryAfter bounds what a Retry-After may ask for.
 const maxRetryAfter = 24 * time.Hour
 
+// reply is an answer of the provider.
+type reply struct {
+	// status is the HTTP status.
+	status int
+	// id, retryAfter are headers; body is the body if it has at most maxBody bytes.
+	id, retryAfter string
+	body           []byte
+}
+
+// isAcceptance says whether an HTTP status accepts the notification.
+func isAcceptance(status int) bool { return status >= 200 && status < 300 }
+
 // outcome classifies a reply (apns-http2 §9, §10).
 func (r reply) outcome(shared *headers, now time.Time) sender.Outcome {
-	if r.reason != nil {
-		return sender.Failed(r.reason, 0)
-	}
-	if r.status >= 200 && r.status < 300 {
+	if isAcceptance(r.status) {
 		return sender.Outcome{Class: sender.Accepted, Status: r.status, ProviderID: r.id}
 	}
 	name, at := readAnswer(r.body)
@@ -47,6 +56,18 @@ func isOurs(name string) bool {
 		return true
 	}
 	return false
+}
+
+// goAwayReason is the row for requests that a GOAWAY leaves out: a credential reason in its debug data is how Apple says
+// that a certificate is of the other environment. The data is not always JSON.
+func goAwayReason(debug []byte) *sender.Reason {
+	var said struct{ Reason string }
+	if json.Unmarshal(debug, &said) == nil {
+		if r, ok := table[said.Reason]; ok && r.Class == sender.Credential {
+			return r
+		}
+	}
+	return Reason(GoAway)
 }
 
 // readAnswer reads the body of a refusal: {"reason": …, "timestamp": milliseconds}. Anything else (empty, HTML, JSON of

@@ -20,7 +20,6 @@ func TestOutcomeOfAnAnswer(t *testing.T) {
 		want  sender.Outcome
 	}{
 		"accepted":   {reply: reply{status: 200, id: "A-B"}, want: sender.Outcome{Class: sender.Accepted, Status: 200, ProviderID: "A-B"}},
-		"no answer":  {reply: reply{reason: Reason(AnswerLost)}, want: failed(AnswerLost, 0)},
 		"known":      {reply: reply{status: 400, body: []byte(`{"reason":"BadDeviceToken"}`)}, want: failed("BadDeviceToken", 400)},
 		"empty body": {reply: reply{status: 503}, want: unknown("", 503)},
 		"html":       {reply: reply{status: 502, body: []byte("<html>bad gateway</html>")}, want: unknown("", 502)},

@@ -18,8 +18,8 @@ const (
 )
 
 // channels is a simulator with two channels and a client of it.
-func channels(t *testing.T) *simulated {
-	return simulate(t, func(o *apnstest.Options, _ *Config) {
+func channels(t *testing.T, e Engine) *simulated {
+	return simulateOn(t, e, func(o *apnstest.Options, _ *Config) {
 		o.Channels = []apnstest.Channel{{ID: storing, Bundle: bundle, Stores: true}, {ID: fleeting, Bundle: bundle}}
 	})
 }
@@ -29,8 +29,10 @@ func activity() *Message {
 }
 
 // TestBroadcast: one request for the whole channel, with the headers of the broadcast API and no others.
-func TestBroadcast(t *testing.T) {
-	s := channels(t)
+func TestBroadcast(t *testing.T) { onEngines(t, testBroadcast) }
+
+func testBroadcast(t *testing.T, e Engine) {
+	s := channels(t, e)
 	response, err := s.Broadcast(t.Context(), storing, activity(), WithIDs([]string{strings.ToUpper(activityID)}), WithPriority(5))
 	if err != nil {
 		t.Fatal(err)
@@ -56,8 +58,10 @@ func TestBroadcast(t *testing.T) {
 }
 
 // TestBroadcastRefusals: what only Apple knows about a channel.
-func TestBroadcastRefusals(t *testing.T) {
-	s := channels(t)
+func TestBroadcastRefusals(t *testing.T) { onEngines(t, testBroadcastRefusals) }
+
+func testBroadcastRefusals(t *testing.T, e Engine) {
+	s := channels(t, e)
 	for name, test := range map[string]struct {
 		channel string
 		options []Option
@@ -81,7 +85,9 @@ func TestBroadcastRefusals(t *testing.T) {
 }
 
 // TestBroadcastFaults: what Apple would refuse is not sent.
-func TestBroadcastFaults(t *testing.T) {
+func TestBroadcastFaults(t *testing.T) { onEngines(t, testBroadcastFaults) }
+
+func testBroadcastFaults(t *testing.T, e Engine) {
 	sized := func(n int) *Message {
 		m := &Message{Event: new("end"), Extra: map[string]any{"k": ""}}
 		text, err := m.Payload(0)
@@ -91,7 +97,7 @@ func TestBroadcastFaults(t *testing.T) {
 		m.Extra["k"] = strings.Repeat("x", n-len(text))
 		return m
 	}
-	s := channels(t)
+	s := channels(t, e)
 	for name, test := range map[string]struct {
 		channel string
 		message *Message

@@ -2,9 +2,12 @@ package apns
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/volleypush/volley/sender"
+	"github.com/volleypush/volley/sender/internal/h2"
 )
 
 // call is one Deliver on its way.
@@ -17,65 +20,82 @@ type call struct {
 	timeout, errorTimeout time.Duration
 	batch                 int
 
-	allBegun chan struct{} // closed when every flight is begun or given up
+	allBegun chan struct{} // closed when everything is begun or given up
 	finished chan struct{} // closed when every outcome is set
 
 	// Guarded by the pool's lock:
-	out        []sender.Outcome
-	flights    []flight // one per recipient that can be sent, in order
-	next       int      // the first that is not begun
+	out        []sender.Outcome // those that can't be sent are set from the start, the others when they end
+	next       int              // the first position that is not begun
+	left       int              // how many of those from there on are to be begun
 	flying     int
 	answers    uint32    // how many outcomes came from the air
 	losses     int       // connections that ended under it
 	progress   time.Time // when something of it was last begun or answered
 	allBegunAt time.Time
+	cause      error // why its answers are not awaited any longer
+	// template is what the pipelined engine needs of the call, for this authorization.
+	template      *h2.Template
+	authorization string
 }
 
-func (c *call) remaining() int { return len(c.flights) - c.next }
+func (c *call) remaining() int { return c.left }
 
-// take prepares the next n flights.
-func (c *call) take(n int, authorization string, done func(*flight, reply)) []*flight {
-	batch := make([]*flight, n)
-	for i := range batch {
-		f := &c.flights[c.next+i]
-		f.ctx, f.timeout, f.shared, f.payload, f.handed = c.ctx, c.timeout, c.shared, c.request.Payload, time.Now()
-		f.authorization, f.done = authorization, done
-		batch[i] = f
+// id is the apns-id of a recipient in Apple's canonical form, "" if Apple is to invent it.
+func (c *call) id(i int) string {
+	if c.request.IDs == nil {
+		return ""
 	}
-	return batch
+	return strings.ToLower(c.request.IDs[i])
 }
 
-// began notes that the next n flights are in the air.
-func (c *call) began(n int) {
-	c.next += n
-	c.flying += n
-	c.moved()
+// upcoming appends the positions of the next n recipients to begin.
+func (c *call) upcoming(n int, into []int) []int {
+	for i := c.next; n > 0 && i < len(c.out); i++ {
+		if c.out[i].Class == sender.Unset {
+			into = append(into, i)
+			n--
+		}
+	}
+	return into
+}
+
+// began notes that the recipients at these positions, the next ones, are in the air.
+func (c *call) began(positions []int, now time.Time) {
+	if len(positions) == 0 {
+		return
+	}
+	c.next = positions[len(positions)-1] + 1
+	c.left -= len(positions)
+	c.flying += len(positions)
+	c.moved(now)
 }
 
 // settle notes the outcome of a recipient that was in the air.
-func (c *call) settle(index int, outcome sender.Outcome) {
+func (c *call) settle(index int, outcome *sender.Outcome, now time.Time) {
 	c.answers++
 	outcome.Rank = c.answers
-	c.out[index] = outcome
+	c.out[index] = *outcome
 	c.flying--
-	c.moved()
+	c.moved(now)
 }
 
 // giveUp sets the outcome of everything that is not begun.
 func (c *call) giveUp(reason *sender.Reason) {
-	if c.remaining() == 0 {
+	if c.left == 0 {
 		return
 	}
-	for i := range c.flights[c.next:] {
-		c.out[c.flights[c.next+i].index] = sender.Failed(reason, 0)
+	for i := c.next; i < len(c.out); i++ {
+		if c.out[i].Class == sender.Unset {
+			c.out[i] = sender.Failed(reason, 0)
+		}
 	}
-	c.next = len(c.flights)
-	c.moved()
+	c.next, c.left = len(c.out), 0
+	c.moved(time.Now())
 }
 
-func (c *call) moved() {
-	c.progress = time.Now()
-	if c.next < len(c.flights) {
+func (c *call) moved(now time.Time) {
+	c.progress = now
+	if c.left > 0 {
 		return
 	}
 	if c.allBegunAt.IsZero() {
@@ -132,7 +152,12 @@ func (p *pool) wait(c *call) {
 // end gives the rest back unsent and calls in what is in the air. It takes mu itself.
 func (p *pool) end(c *call, cause error) {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.stop(c, Reason(NotBegun))
-	p.mu.Unlock()
+	c.cause = cause
 	c.cancel(cause)
+	for _, m := range slices.Concat(p.members, p.leaving) {
+		p.settle(m, m.link.cancel(c, nil))
+	}
+	p.pump()
 }

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/volleypush/volley/sender"
@@ -30,10 +29,22 @@ const (
 	SandboxEndpoint    = "https://api.sandbox.push.apple.com"
 )
 
+// Engine is what speaks HTTP/2.
+type Engine string
+
+// The engines. Both send the same and answer the same.
+const (
+	// EnginePipelined writes many notifications ahead in one go; it costs a fortieth of the other. The default.
+	EnginePipelined Engine = "pipelined"
+	// EngineNetHTTP is Go's own client, one goroutine per notification in the air: the escape hatch.
+	EngineNetHTTP Engine = "nethttp"
+)
+
 // Defaults of Config.
 const (
 	DefaultRequestTimeout = 30 * time.Second
 	DefaultDialTimeout    = 10 * time.Second
+	DefaultConnections    = 4
 	DefaultBatchSize      = 100
 	DefaultErrorTimeout   = 10 * time.Second
 	// DefaultExpirationOffset is how long from now a notification of Send is worth delivering: 30 days.
@@ -64,10 +75,11 @@ type Config struct {
 	// RootCAs are the authorities that the server's certificate is verified against; the system's by default. There is no way to
 	// switch verification off.
 	RootCAs *x509.CertPool
-	// Connections is the most connections at a time, 1 to 100; 1 by default. More than one is opened only when the others
-	// have no stream free. With Binary it is 4 by default, and more than one there are only while a finished one waits for
-	// its last answer.
+	// Connections is the most connections at a time, 1 to 100; 4 by default. More than one is opened only when the others
+	// have no stream free for what waits, one after another; with Binary only while a finished one waits for its last answer.
 	Connections int
+	// Engine is what speaks HTTP/2; EnginePipelined by default.
+	Engine Engine
 	// RequestTimeout is how long one answer is awaited, and how long a call waits for a free stream; 30 s by default.
 	RequestTimeout time.Duration
 	// DialTimeout bounds opening a connection, TLS included; 10 s by default.
@@ -148,6 +160,11 @@ func New(config Config) (*Client, error) {
 	if config.Connections < 0 || config.Connections > maxConnections {
 		fault("connections must be 1 to %d, not %d", maxConnections, config.Connections)
 	}
+	switch config.Engine {
+	case "", EnginePipelined, EngineNetHTTP:
+	default:
+		fault("engine %q must be %s or %s", clip(string(config.Engine)), EnginePipelined, EngineNetHTTP)
+	}
 	if !isHeaderText(config.Topic) {
 		fault("topic may have visible ASCII characters only; it is the app's bundle id")
 	}
@@ -190,9 +207,13 @@ func newPool(config Config, to target, c *Client) *pool {
 	if dial == nil {
 		dial = new(net.Dialer).DialContext
 	}
+	engine := dialPipelined
+	if config.Engine == EngineNetHTTP {
+		engine = dialNetHTTP
+	}
 	return &pool{
-		dial:        dialH2(to, tlsConfig, throughProxy(proxyOf(config), config.RootCAs, dial)),
-		size:        either(config.Connections, 1),
+		dial:        engine(to, tlsConfig, throughProxy(proxyOf(config), config.RootCAs, dial), c.now),
+		size:        either(config.Connections, DefaultConnections),
 		key:         config.Key,
 		clock:       c.now,
 		dialTimeout: either(config.DialTimeout, DefaultDialTimeout),
@@ -268,8 +289,7 @@ func (c *Client) Deliver(ctx context.Context, r *Request, out []sender.Outcome) 
 		progress:     time.Now(),
 	}
 	one.timeout = max(c.requestTimeout, one.errorTimeout)
-	one.flights = prepare(r, &shared, out)
-	if len(one.flights) == 0 {
+	if one.left = prepare(r, out); one.left == 0 {
 		return
 	}
 	one.ctx, one.cancel = context.WithCancelCause(ctx)
@@ -282,9 +302,8 @@ func (c *Client) Deliver(ctx context.Context, r *Request, out []sender.Outcome) 
 	c.pool.wait(one)
 }
 
-// prepare makes a flight of each recipient that can be sent, and sets the outcome of the others.
-func prepare(r *Request, shared *headers, out []sender.Outcome) []flight {
-	good := 0
+// prepare sets the outcome of each recipient that can't be sent, unsets that of the others, and says how many those are.
+func prepare(r *Request, out []sender.Outcome) (good int) {
 	for i := range out {
 		out[i] = sender.Outcome{}
 		switch {
@@ -296,20 +315,7 @@ func prepare(r *Request, shared *headers, out []sender.Outcome) []flight {
 			good++
 		}
 	}
-	flights := make([]flight, good)
-	next := 0
-	for i := range out {
-		if out[i].Class != sender.Unset {
-			continue
-		}
-		f := &flights[next]
-		f.index, f.path = i, shared.path(r, i)
-		if r.IDs != nil {
-			f.id = strings.ToLower(r.IDs[i]) // Apple's canonical form
-		}
-		next++
-	}
-	return flights
+	return good
 }
 
 // Certificate describes the client certificate; false with a key.

@@ -22,6 +22,7 @@ func TestNewFaults(t *testing.T) {
 		"environment":         {Config{Key: key, Environment: "prod"}, []string{`environment "prod" must be production or sandbox`}},
 		"endpoint":            {Config{Key: key, Endpoint: "http://x"}, []string{"https://host"}},
 		"timeouts":            {Config{Key: key, RequestTimeout: -1, DialTimeout: -1}, []string{"RequestTimeout must not", "DialTimeout must not"}},
+		"engine":              {Config{Key: key, Engine: "curl"}, []string{`engine "curl" must be pipelined or nethttp`}},
 		"connections":         {Config{Key: key, Connections: 101}, []string{"connections must be 1 to 100, not 101"}},
 		"connections too few": {Config{Key: key, Connections: -1}, []string{"connections must be 1 to 100, not -1"}},
 		"topic":               {Config{Key: key, Topic: "a\n"}, []string{"topic may have"}},

@@ -15,8 +15,10 @@ import (
 	"github.com/volleypush/volley/sender/simulator"
 )
 
-func TestDeliverSendsToEverybodyOnce(t *testing.T) {
-	s := simulate(t, nil)
+func TestDeliverSendsToEverybodyOnce(t *testing.T) { onEngines(t, testDeliverSendsToEverybodyOnce) }
+
+func testDeliverSendsToEverybodyOnce(t *testing.T, e Engine) {
+	s := simulateOn(t, e, nil)
 	ids := tokens(700)
 	out := deliver(t, s.Client, &Request{Tokens: ids})
 	if diff := cmp.Diff(map[string]int{"": len(ids)}, names(out)); diff != "" {
@@ -38,7 +40,9 @@ func TestDeliverSendsToEverybodyOnce(t *testing.T) {
 }
 
 // TestDeliverTellsRecipientsApart: each outcome belongs to its own recipient, whatever order the answers come in.
-func TestDeliverTellsRecipientsApart(t *testing.T) {
+func TestDeliverTellsRecipientsApart(t *testing.T) { onEngines(t, testDeliverTellsRecipientsApart) }
+
+func testDeliverTellsRecipientsApart(t *testing.T, e Engine) {
 	scripts := simulator.NewScripts()
 	ids := tokens(300)
 	bad, gone, slow, broken := ids[17], ids[101], ids[0], ids[250]
@@ -50,7 +54,7 @@ func TestDeliverTellsRecipientsApart(t *testing.T) {
 	}}); err != nil {
 		t.Fatal(err)
 	}
-	s := simulate(t, func(o *apnstest.Options, _ *Config) { o.Scripts = scripts })
+	s := simulateOn(t, e, func(o *apnstest.Options, _ *Config) { o.Scripts = scripts })
 	ids[50], ids[51] = "not hex", ""
 	out := deliver(t, s.Client, &Request{Tokens: ids})
 	for i, o := range out {
@@ -110,7 +114,9 @@ func TestDeliverRefusesWhatAppleWould(t *testing.T) {
 	}
 }
 
-func TestDeliverWithACertificate(t *testing.T) {
+func TestDeliverWithACertificate(t *testing.T) { onEngines(t, testDeliverWithACertificate) }
+
+func testDeliverWithACertificate(t *testing.T, e Engine) {
 	authority, err := simulator.NewAuthority()
 	if err != nil {
 		t.Fatal(err)
@@ -119,7 +125,7 @@ func TestDeliverWithACertificate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := simulate(t, func(o *apnstest.Options, c *Config) {
+	s := simulateOn(t, e, func(o *apnstest.Options, c *Config) {
 		o.Authority = authority
 		c.Key, c.Certificate, c.Topic = nil, &certificate, ""
 	})
@@ -139,8 +145,10 @@ func TestDeliverWithACertificate(t *testing.T) {
 }
 
 // TestWrongCredentialIsAskedOnce: everybody has the reason, and Apple was asked for one recipient only.
-func TestWrongCredentialIsAskedOnce(t *testing.T) {
-	s := simulate(t, func(_ *apnstest.Options, c *Config) { c.Key = testKey(t) })
+func TestWrongCredentialIsAskedOnce(t *testing.T) { onEngines(t, testWrongCredentialIsAskedOnce) }
+
+func testWrongCredentialIsAskedOnce(t *testing.T, e Engine) {
+	s := simulateOn(t, e, func(_ *apnstest.Options, c *Config) { c.Key = testKey(t) })
 	for range 2 {
 		out := deliver(t, s.Client, &Request{Tokens: tokens(100)})
 		if diff := cmp.Diff(map[string]int{"InvalidProviderToken": 100}, names(out)); diff != "" {
@@ -159,11 +167,13 @@ func TestWrongCredentialIsAskedOnce(t *testing.T) {
 }
 
 // TestProviderTokenOverHours: one connection lives for hours, and the simulator enforces both of Apple's rules.
-func TestProviderTokenOverHours(t *testing.T) {
+func TestProviderTokenOverHours(t *testing.T) { onEngines(t, testProviderTokenOverHours) }
+
+func testProviderTokenOverHours(t *testing.T, e Engine) {
 	var mu sync.Mutex
 	now := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 	clock := func() time.Time { mu.Lock(); defer mu.Unlock(); return now }
-	s := simulate(t, func(o *apnstest.Options, c *Config) { o.Now, c.Now = clock, clock })
+	s := simulateOn(t, e, func(o *apnstest.Options, c *Config) { o.Now, c.Now = clock, clock })
 	for range 60 {
 		out := deliver(t, s.Client, &Request{Tokens: tokens(3)})
 		if diff := cmp.Diff(map[string]int{"": 3}, names(out)); diff != "" {
@@ -177,6 +187,10 @@ func TestProviderTokenOverHours(t *testing.T) {
 
 // TestExpiredProviderTokenEndsTheConnection: Apple's side of such a connection never recovers.
 func TestExpiredProviderTokenEndsTheConnection(t *testing.T) {
+	onEngines(t, testExpiredProviderTokenEndsTheConnection)
+}
+
+func testExpiredProviderTokenEndsTheConnection(t *testing.T, e Engine) {
 	for _, reason := range []string{"ExpiredProviderToken", "TooManyProviderTokenUpdates", "UnrelatedKeyIdInToken", "Shutdown", "IdleTimeout"} {
 		s := script(t, nil, func(f *frames, number int) {
 			f.settings()
@@ -192,7 +206,7 @@ func TestExpiredProviderTokenEndsTheConnection(t *testing.T) {
 				f.answer(r.stream, 200, "")
 			}
 		})
-		c := s.client(t, nil)
+		c := s.clientOn(t, e, nil)
 		var all []sender.Outcome
 		for range 4 {
 			all = append(all, deliver(t, c, &Request{Tokens: tokens(1)})...)
@@ -207,14 +221,16 @@ func TestExpiredProviderTokenEndsTheConnection(t *testing.T) {
 }
 
 // TestExpiredProviderTokenForEver: a clock that is wrong can't make one call dial again and again.
-func TestExpiredProviderTokenForEver(t *testing.T) {
+func TestExpiredProviderTokenForEver(t *testing.T) { onEngines(t, testExpiredProviderTokenForEver) }
+
+func testExpiredProviderTokenForEver(t *testing.T, e Engine) {
 	s := script(t, nil, func(f *frames, _ int) {
 		f.settings()
 		for r, ok := f.next(); ok; r, ok = f.next() {
 			f.answer(r.stream, 403, `{"reason":"ExpiredProviderToken"}`)
 		}
 	})
-	out := deliver(t, s.client(t, nil), &Request{Tokens: tokens(30)})
+	out := deliver(t, s.clientOn(t, e, nil), &Request{Tokens: tokens(30)})
 	if diff := cmp.Diff(map[string]int{"ExpiredProviderToken": 1, NotBegun: 29}, names(out)); diff != "" {
 		t.Error(diff)
 	}
@@ -234,7 +250,9 @@ func TestCancelledBeforeItBegins(t *testing.T) {
 }
 
 // TestCancelledOnTheWay: what is written is uncertain, what is not begun is unsent, and the two never mix.
-func TestCancelledOnTheWay(t *testing.T) {
+func TestCancelledOnTheWay(t *testing.T) { onEngines(t, testCancelledOnTheWay) }
+
+func testCancelledOnTheWay(t *testing.T, e Engine) {
 	arrived := make(chan struct{})
 	s := script(t, nil, func(f *frames, _ int) {
 		f.settings(streams(4))
@@ -245,7 +263,7 @@ func TestCancelledOnTheWay(t *testing.T) {
 		close(arrived)
 		f.linger()
 	})
-	c := s.client(t, nil)
+	c := s.clientOn(t, e, nil)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	go func() { <-arrived; cancel(errors.New("draining")) }()
 	out := deliverContext(t, ctx, c, &Request{Tokens: tokens(20)})
@@ -255,7 +273,9 @@ func TestCancelledOnTheWay(t *testing.T) {
 }
 
 // TestErrorTimeout: it is counted from the last notification that was begun; what is unanswered then is uncertain.
-func TestErrorTimeout(t *testing.T) {
+func TestErrorTimeout(t *testing.T) { onEngines(t, testErrorTimeout) }
+
+func testErrorTimeout(t *testing.T, e Engine) {
 	s := script(t, nil, func(f *frames, _ int) {
 		f.settings(streams(10))
 		for range 2 {
@@ -266,7 +286,7 @@ func TestErrorTimeout(t *testing.T) {
 		f.linger()
 	})
 	start := time.Now()
-	out := deliver(t, s.client(t, nil), &Request{Tokens: tokens(5), ErrorTimeout: 250 * time.Millisecond})
+	out := deliver(t, s.clientOn(t, e, nil), &Request{Tokens: tokens(5), ErrorTimeout: 250 * time.Millisecond})
 	if diff := cmp.Diff(map[string]int{"": 2, AnswerTimeout: 3}, names(out)); diff != "" {
 		t.Error(diff)
 	}
@@ -276,12 +296,14 @@ func TestErrorTimeout(t *testing.T) {
 }
 
 // TestBlackHole: a provider that takes everything and says nothing costs one request's time, not one for each recipient.
-func TestBlackHole(t *testing.T) {
+func TestBlackHole(t *testing.T) { onEngines(t, testBlackHole) }
+
+func testBlackHole(t *testing.T, e Engine) {
 	s := script(t, nil, func(f *frames, _ int) {
 		f.settings()
 		f.linger()
 	})
-	c := s.client(t, func(c *Config) { c.RequestTimeout = 80 * time.Millisecond })
+	c := s.clientOn(t, e, func(c *Config) { c.RequestTimeout = 80 * time.Millisecond })
 	out := deliver(t, c, &Request{Tokens: tokens(50)})
 	counts := names(out)
 	if counts[AnswerTimeout] != 1 || counts[ConnectionLost]+counts[NotBegun] != 49 {
@@ -293,14 +315,16 @@ func TestBlackHole(t *testing.T) {
 }
 
 // TestBlackHoleThatTalks: frames keep coming, the answer to the first request does not; that connection is no good either.
-func TestBlackHoleThatTalks(t *testing.T) {
+func TestBlackHoleThatTalks(t *testing.T) { onEngines(t, testBlackHoleThatTalks) }
+
+func testBlackHoleThatTalks(t *testing.T, e Engine) {
 	s := script(t, nil, func(f *frames, _ int) {
 		f.settings()
 		for _, ok := f.next(); ok; _, ok = f.next() {
 			f.settings(streams(50))
 		}
 	})
-	c := s.client(t, func(c *Config) { c.RequestTimeout = 80 * time.Millisecond })
+	c := s.clientOn(t, e, func(c *Config) { c.RequestTimeout = 80 * time.Millisecond })
 	for n := int32(1); n <= 2; n++ {
 		out := deliver(t, c, &Request{Tokens: tokens(1)})
 		if diff := cmp.Diff(map[string]int{AnswerTimeout: 1}, names(out)); diff != "" {
@@ -313,7 +337,9 @@ func TestBlackHoleThatTalks(t *testing.T) {
 }
 
 // TestConnectionThatWentDead: it worked before, and nothing comes back any more; the next call gets a new one.
-func TestConnectionThatWentDead(t *testing.T) {
+func TestConnectionThatWentDead(t *testing.T) { onEngines(t, testConnectionThatWentDead) }
+
+func testConnectionThatWentDead(t *testing.T, e Engine) {
 	s := script(t, nil, func(f *frames, number int) {
 		f.settings(streams(3))
 		for i := 0; ; i++ {
@@ -326,7 +352,7 @@ func TestConnectionThatWentDead(t *testing.T) {
 			}
 		}
 	})
-	c := s.client(t, func(c *Config) { c.RequestTimeout = 250 * time.Millisecond })
+	c := s.clientOn(t, e, func(c *Config) { c.RequestTimeout = 250 * time.Millisecond })
 	out := deliver(t, c, &Request{Tokens: tokens(4)})
 	if diff := cmp.Diff(map[string]int{"": 1, AnswerTimeout: 3}, names(out)); diff != "" {
 		t.Error(diff)

@@ -42,12 +42,20 @@ func parseEndpoint(endpoint string) (target, error) {
 	return target{host: u.Host, address: net.JoinHostPort(u.Hostname(), port)}, nil
 }
 
-// dialTLS opens a TLS connection that speaks HTTP/2, to a name that is looked up anew each time (Apple spreads its load by
-// DNS), and puts the wire below what will use it. The server is always verified.
-func dialTLS(ctx context.Context, to target, config *tls.Config, dial dialFunc, changed func()) (*wire, error) {
+// dialTCP opens a connection to a name that is looked up anew each time (Apple spreads its load by DNS).
+func dialTCP(ctx context.Context, to target, dial dialFunc) (net.Conn, error) {
 	raw, err := dial(ctx, "tcp", to.address)
 	if err != nil {
 		return nil, unreachable(to, err)
+	}
+	return raw, nil
+}
+
+// dialTLS opens a TLS connection that speaks HTTP/2 and puts the wire below what will use it. The server is always verified.
+func dialTLS(ctx context.Context, to target, config *tls.Config, dial dialFunc, changed func()) (*wire, error) {
+	raw, err := dialTCP(ctx, to, dial)
+	if err != nil {
+		return nil, err
 	}
 	conn := tls.Client(raw, config)
 	if err := conn.HandshakeContext(ctx); err != nil {
@@ -56,7 +64,7 @@ func dialTLS(ctx context.Context, to target, config *tls.Config, dial dialFunc, 
 	}
 	if got := conn.ConnectionState().NegotiatedProtocol; got != "h2" {
 		_ = raw.Close()
-		return nil, &dialError{Reason(ConnectionFailed), fmt.Errorf("%s does not speak HTTP/2; check the endpoint", to.address)}
+		return nil, noHTTP2(to)
 	}
 	return newWire(conn, raw, changed), nil
 }
@@ -70,6 +78,14 @@ func unreachable(to target, err error) error {
 		return &dialError{Reason(ConnectionFailed), fmt.Errorf("the name %s can't be looked up: %w; check this machine's DNS and the endpoint", to.host, err)}
 	}
 	return &dialError{Reason(ConnectionFailed), fmt.Errorf("no connection to %s: %w; check the network, a firewall and the endpoint", to.address, err)}
+}
+
+func noHTTP2(to target) error {
+	return &dialError{Reason(ConnectionFailed), fmt.Errorf("%s does not speak HTTP/2; check the endpoint", to.address)}
+}
+
+func noAnswer(to target) error {
+	return &dialError{Reason(ConnectionFailed), errors.New(to.address + " does not answer in HTTP/2; check the endpoint")}
 }
 
 func handshakeError(to target, err error) error {

@@ -55,7 +55,9 @@ func TestFailedDial(t *testing.T) {
 }
 
 // TestFreshDialEachTime: the name is resolved anew, because Apple spreads its load by DNS.
-func TestFreshDialEachTime(t *testing.T) {
+func TestFreshDialEachTime(t *testing.T) { onEngines(t, testFreshDialEachTime) }
+
+func testFreshDialEachTime(t *testing.T, e Engine) {
 	var addresses []string
 	s := script(t, nil, func(f *frames, _ int) {
 		f.settings()
@@ -65,7 +67,7 @@ func TestFreshDialEachTime(t *testing.T) {
 		f.linger()
 	})
 	_, port, _ := net.SplitHostPort(s.listener.Addr().String())
-	c := s.client(t, func(c *Config) {
+	c := s.clientOn(t, e, func(c *Config) {
 		c.Endpoint = "https://localhost:" + port
 		c.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 			addresses = append(addresses, network+" "+address)
@@ -122,7 +124,9 @@ func TestCloseDuringDial(t *testing.T) {
 }
 
 // TestCloseDuringDelivery: what is written is uncertain, what waits is unsent, and no goroutine stays behind.
-func TestCloseDuringDelivery(t *testing.T) {
+func TestCloseDuringDelivery(t *testing.T) { onEngines(t, testCloseDuringDelivery) }
+
+func testCloseDuringDelivery(t *testing.T, e Engine) {
 	arrived := make(chan struct{})
 	s := script(t, nil, func(f *frames, _ int) {
 		f.settings(streams(3))
@@ -133,7 +137,7 @@ func TestCloseDuringDelivery(t *testing.T) {
 		close(arrived)
 		f.linger()
 	})
-	c := s.client(t, nil)
+	c := s.clientOn(t, e, nil)
 	done := make(chan []sender.Outcome, 1)
 	go func() { done <- deliver(t, c, &Request{Tokens: tokens(10)}) }()
 	<-arrived
@@ -144,7 +148,9 @@ func TestCloseDuringDelivery(t *testing.T) {
 }
 
 // TestServerIsAlwaysVerified: an authority nobody named, and a name that is not the certificate's.
-func TestServerIsAlwaysVerified(t *testing.T) {
+func TestServerIsAlwaysVerified(t *testing.T) { onEngines(t, testServerIsAlwaysVerified) }
+
+func testServerIsAlwaysVerified(t *testing.T, e Engine) {
 	s := script(t, nil, func(f *frames, _ int) { t.Error("a request was sent to a server that is not trusted") })
 	stranger, err := simulator.NewAuthority()
 	if err != nil {
@@ -163,7 +169,7 @@ func TestServerIsAlwaysVerified(t *testing.T) {
 		"no authority":       {func(c *Config) { c.RootCAs = x509.NewCertPool() }, "ca_file"},
 		"another name":       {func(c *Config) { c.Endpoint, c.Dial = "https://push.example.com:"+port, direct }, "check the endpoint"},
 	} {
-		c := s.client(t, test.change)
+		c := s.clientOn(t, e, test.change)
 		out := deliver(t, c, &Request{Tokens: tokens(3)})
 		if diff := cmp.Diff(map[string]int{ServerNotTrusted: 3}, names(out)); diff != "" {
 			t.Errorf("%s: %s", name, diff)
@@ -174,10 +180,12 @@ func TestServerIsAlwaysVerified(t *testing.T) {
 	}
 }
 
-func TestServerWithoutHTTP2(t *testing.T) {
+func TestServerWithoutHTTP2(t *testing.T) { onEngines(t, testServerWithoutHTTP2) }
+
+func testServerWithoutHTTP2(t *testing.T, e Engine) {
 	for _, protocols := range [][]string{{"http/1.1"}, {}} {
 		s := script(t, &tls.Config{NextProtos: protocols}, func(*frames, int) {})
-		c := s.client(t, nil)
+		c := s.clientOn(t, e, nil)
 		out := deliver(t, c, &Request{Tokens: tokens(3)})
 		if diff := cmp.Diff(map[string]int{ConnectionFailed: 3}, names(out)); diff != "" {
 			t.Errorf("%v: %s", protocols, diff)
@@ -190,6 +198,10 @@ func TestServerWithoutHTTP2(t *testing.T) {
 
 // TestCertificateRefusedInTheHandshake: with TLS 1.3 it comes after our side thinks that all is well.
 func TestCertificateRefusedInTheHandshake(t *testing.T) {
+	onEngines(t, testCertificateRefusedInTheHandshake)
+}
+
+func testCertificateRefusedInTheHandshake(t *testing.T, e Engine) {
 	stranger, err := simulator.NewAuthority()
 	if err != nil {
 		t.Fatal(err)
@@ -202,7 +214,7 @@ func TestCertificateRefusedInTheHandshake(t *testing.T) {
 		s := script(t, &tls.Config{
 			ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: x509.NewCertPool(), MaxVersion: version,
 		}, func(*frames, int) {})
-		c := s.client(t, func(c *Config) { c.Key, c.Certificate = nil, &certificate })
+		c := s.clientOn(t, e, func(c *Config) { c.Key, c.Certificate = nil, &certificate })
 		out := deliver(t, c, &Request{Tokens: tokens(20)})
 		if diff := cmp.Diff(map[string]int{CertificateRefused: 20}, names(out)); diff != "" {
 			t.Errorf("%s: %s", tls.VersionName(version), diff)
@@ -213,9 +225,11 @@ func TestCertificateRefusedInTheHandshake(t *testing.T) {
 	}
 }
 
-func TestOldTLSIsRefused(t *testing.T) {
+func TestOldTLSIsRefused(t *testing.T) { onEngines(t, testOldTLSIsRefused) }
+
+func testOldTLSIsRefused(t *testing.T, e Engine) {
 	s := script(t, &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, func(*frames, int) {})
-	out := deliver(t, s.client(t, nil), &Request{Tokens: tokens(1)})
+	out := deliver(t, s.clientOn(t, e, nil), &Request{Tokens: tokens(1)})
 	if diff := cmp.Diff(map[string]int{ConnectionFailed: 1}, names(out)); diff != "" {
 		t.Error(diff)
 	}

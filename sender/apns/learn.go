@@ -7,35 +7,49 @@ import (
 	"github.com/volleypush/volley/sender"
 )
 
-// landed settles one flight; it takes mu itself.
-func (p *pool) landed(m *member, c *call, f *flight, r reply) {
-	outcome := r.outcome(c.shared, p.clock())
+// landed implements listener; it takes mu itself.
+func (m *member) landed(landings []landing) {
+	p := m.pool
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	m.flying--
-	c.settle(f.index, outcome)
-	p.learn(m, c, f, r, outcome)
-	p.closeIfDrained(m)
+	p.settle(m, landings)
 	p.pump()
 }
 
-// learn draws the conclusions of one answer, or of its absence, for the connection and for the rest of the call.
-func (p *pool) learn(m *member, c *call, f *flight, r reply, outcome sender.Outcome) {
-	reason := outcome.Reason
+// settle settles flights that have ended on m.
+func (p *pool) settle(m *member, landings []landing) {
+	if len(landings) == 0 {
+		return
+	}
+	now := time.Now()
+	m.flying -= len(landings)
+	for i := range landings {
+		one := &landings[i]
+		one.call.settle(one.index, &one.outcome, now)
+		if one.outcome.Class == sender.Accepted {
+			m.proven = true
+		} else {
+			p.learn(m, one)
+		}
+	}
+	p.closeIfDrained(m)
+}
+
+// learn draws the conclusions of one refusal, or of an answer's absence, for the connection and for the rest of the call.
+func (p *pool) learn(m *member, l *landing) {
+	reason := l.outcome.Reason
 	switch {
-	case r.reason != nil:
-		p.learnFromSilence(m, f, r.reason)
-	case reason == nil:
-		m.proven = true
+	case !l.answered:
+		p.learnFromSilence(m, l)
 	case reason.Class == sender.Credential:
 		// Every other notification of the call would get the same answer, and Apple counts them.
 		p.failure = errors.New("the provider refuses this app: " + reason.Name)
-		p.stop(c, reason)
+		p.stop(l.call, reason)
 	case spoilsConnection(reason.Name):
 		fresh := !m.proven
 		p.retire(m)
 		if fresh {
-			p.stop(c, Reason(NotBegun)) // a new connection was no better
+			p.stop(l.call, Reason(NotBegun)) // a new connection was no better
 		}
 	default:
 		m.proven = true
@@ -43,16 +57,16 @@ func (p *pool) learn(m *member, c *call, f *flight, r reply, outcome sender.Outc
 }
 
 // learnFromSilence looks at a flight without an answer: has the connection died unnoticed?
-func (p *pool) learnFromSilence(m *member, f *flight, reason *sender.Reason) {
-	switch reason.Name {
+func (p *pool) learnFromSilence(m *member, l *landing) {
+	switch l.outcome.Reason.Name {
 	case AnswerTimeout, AnswerNotAwaited:
 	default:
 		return // the link itself says when it has ended
 	}
-	if m.left || time.Since(f.handed) < p.patience {
+	if m.left || l.waited < p.patience {
 		return
 	}
-	if !m.proven || m.link.silentSince(f) {
+	if !m.proven || l.silent {
 		p.lose(m, Reason(ConnectionLost))
 	}
 }

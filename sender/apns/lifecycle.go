@@ -77,10 +77,10 @@ func (p *pool) grow() {
 
 // open dials; it takes mu itself.
 func (p *pool) open(e *era) {
-	m := &member{era: e, changed: make(chan struct{}, 1), gone: make(chan struct{})}
+	m := &member{pool: p, era: e, news: make(chan struct{}, 1), gone: make(chan struct{})}
 	ctx, cancel := context.WithTimeout(e.ctx, p.dialTimeout)
 	defer cancel()
-	l, err := p.dial(ctx, m.signal)
+	l, err := p.dial(ctx, m)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	e.dialing = false
@@ -119,7 +119,7 @@ func (p *pool) dialFailed(err error) {
 func (p *pool) watch(m *member) {
 	for {
 		select {
-		case <-m.changed:
+		case <-m.news:
 			p.mu.Lock()
 			p.pump()
 			p.mu.Unlock()

@@ -3,83 +3,64 @@ package apns
 import (
 	"context"
 	"errors"
-	"sync/atomic"
 	"time"
 
 	"github.com/volleypush/volley/sender"
 )
 
-// link is one HTTP/2 connection to the provider, as the pool needs it. net/http is behind it (h2link.go); a pipelined
-// engine can take its place without the pool noticing.
+// link is one HTTP/2 connection to the provider, as the pool needs it. Two engines are behind it: the pipelined one
+// (pipelined.go), and net/http (nethttp.go), which costs forty times as much and is what the first one is compared with.
 //
-// The pool serialises start and free; done callbacks come from other goroutines and take the pool's lock, so start must
-// not call them itself.
+// The pool serialises start, free and cancel; what comes of it reaches the listener from other goroutines, so they must not
+// call it themselves.
 type link interface {
 	// free is how many requests may be begun now without going over the provider's limit of concurrent streams. It is 0 for a
 	// link that is full, and for one that has ended.
 	free() int
-	// start begins as many of the batch as there is room for, in order, and returns how many. The done of each of those is
-	// called exactly once, and of no other.
-	start(batch []*flight) int
+	// start begins as many of the call's recipients at these positions as there is room for, in order, and returns how many.
+	// Each of those lands exactly once, and no other.
+	start(c *call, positions []int, authorization string) int
+	// cancel gives up what the call still has in the air. What landed of it by that is appended to into; the rest lands soon.
+	cancel(c *call, into []landing) []landing
 	// ended says whether the link can never begin a request again, and why; the reason is nil as long as it can.
 	ended() *sender.Reason
-	// silentSince says whether the provider has sent nothing at all since the flight was begun.
-	silentSince(f *flight) bool
-	// close ends the connection; what is in flight gets its done. It may be called more than once.
+	// close ends the connection; what is in flight lands. It may be called more than once.
 	close()
 }
 
-// dialer opens a link, which calls changed whenever free or ended may have changed other than by start and done. changed
-// does not block, so the link may call it from anywhere, even from inside start.
-type dialer func(ctx context.Context, changed func()) (link, error)
-
-// flight is one request on its way.
-type flight struct {
-	// ctx ends the request early; timeout is how long its answer is awaited, after which its cause is errAnswerTimeout.
-	ctx     context.Context
-	timeout time.Duration
-	// path, id (apns-id), authorization and shared are the request's head; payload is its body.
-	path, id, authorization string
-	shared                  *headers
-	payload                 []byte
-	// done receives the reply.
-	done func(*flight, reply)
-
-	// index is the recipient's position in the call.
-	index int
-	// handed is when the pool handed it to the link, begun the same on the link's own clock.
-	handed time.Time
-	begun  int64
-	// state settles the race between the engine taking the body and the call giving up: exactly one of them wins.
-	state atomic.Uint32
+// listener is told what happens on a link.
+type listener interface {
+	// landed is told of requests that have ended. It must not be called inside the link's methods.
+	landed(landings []landing)
+	// changed is called whenever free or ended may have changed other than by start and landed. It does not block, so the link
+	// may call it from anywhere, even from inside start.
+	changed()
 }
 
-const (
-	flightWaiting uint32 = iota
-	flightWritten        // the engine has the body: from here on the provider may get it
-	flightDropped        // given up before that: the provider never gets the body
-)
+// dialer opens a link.
+type dialer func(ctx context.Context, to listener) (link, error)
 
-// takeBody says whether the body may be written.
-func (f *flight) takeBody() bool { return f.state.CompareAndSwap(flightWaiting, flightWritten) }
-
-// drop gives the request up and says whether it certainly was never complete at the provider.
-func (f *flight) drop() (unsent bool) {
-	return f.state.CompareAndSwap(flightWaiting, flightDropped) || f.state.Load() == flightDropped
+// landing is the end of one request.
+type landing struct {
+	call     *call
+	index    int // the recipient's position
+	outcome  sender.Outcome
+	answered bool // by the provider; else the outcome's reason is ours
+	// waited is how long ago a request was begun whose answer is not awaited any longer, and silent says that the provider has
+	// sent nothing at all since then.
+	waited time.Duration
+	silent bool
 }
 
 // errAnswerTimeout is the cause of a context that ended because an answer was awaited long enough.
 var errAnswerTimeout = errors.New("no answer in time")
 
-// reply is what became of a flight: an answer of the provider, or a reason of ours why there is none.
-type reply struct {
-	// reason is set if there is no answer; it is one of the rows of class Unsent, Uncertain or Credential.
-	reason *sender.Reason
-	// status is the HTTP status of an answer.
-	status int
-	// id, retryAfter are headers of the answer; body is at most maxBody bytes of it.
-	id, retryAfter string
-	body           []byte
+// givenUp is the row of a request that was written and whose answer is not awaited any longer.
+func givenUp(cause error) *sender.Reason {
+	if errors.Is(cause, errAnswerTimeout) {
+		return Reason(AnswerTimeout)
+	}
+	return Reason(AnswerNotAwaited)
 }
 
 // maxBody is the most that is read of an answer's body. The longest answer of the provider has about 70 bytes; an

@@ -15,14 +15,16 @@ import (
 
 // TestBadCertificateEnvironment: Apple says it in a GOAWAY and nowhere else. net/http's own transport would open thousands
 // of connections here.
-func TestBadCertificateEnvironment(t *testing.T) {
+func TestBadCertificateEnvironment(t *testing.T) { onEngines(t, testBadCertificateEnvironment) }
+
+func testBadCertificateEnvironment(t *testing.T, e Engine) {
 	s := script(t, nil, func(f *frames, _ int) {
 		f.settings()
 		f.take(1)
 		f.goAway(0, `{"reason":"BadCertificateEnvironment"}`)
 		f.goAway(0, `{"reason":"BadCertificateEnvironment"}`) // it was seen twice
 	})
-	c := s.client(t, nil)
+	c := s.clientOn(t, e, nil)
 	out := deliver(t, c, &Request{Tokens: tokens(50)})
 	if diff := cmp.Diff(map[string]int{"BadCertificateEnvironment": 50}, names(out)); diff != "" {
 		t.Error(diff)
@@ -39,14 +41,16 @@ func TestBadCertificateEnvironment(t *testing.T) {
 }
 
 // TestGoAwayOnAFreshConnection: whatever the text, nothing was taken, and nothing is dialled again in this call.
-func TestGoAwayOnAFreshConnection(t *testing.T) {
+func TestGoAwayOnAFreshConnection(t *testing.T) { onEngines(t, testGoAwayOnAFreshConnection) }
+
+func testGoAwayOnAFreshConnection(t *testing.T, e Engine) {
 	for _, debug := range []string{"", "Maximum active streams violated for this endpoint.", `{"reason":"Shutdown"}`, `{"reason":`, `{"reason":"NotBegun"}`} {
 		s := script(t, nil, func(f *frames, _ int) {
 			f.settings()
 			f.take(1)
 			f.goAway(0, debug)
 		})
-		out := deliver(t, s.client(t, nil), &Request{Tokens: tokens(5)})
+		out := deliver(t, s.clientOn(t, e, nil), &Request{Tokens: tokens(5)})
 		if diff := cmp.Diff(map[string]int{GoAway: 5}, names(out)); diff != "" {
 			t.Errorf("%s: %s", debug, diff)
 		}
@@ -58,7 +62,9 @@ func TestGoAwayOnAFreshConnection(t *testing.T) {
 
 // TestGoAwayInTheMiddle: above the last id nothing was taken; at or below it an answer may come, and if the connection
 // dies first nobody knows. What was not begun goes over a new connection.
-func TestGoAwayInTheMiddle(t *testing.T) {
+func TestGoAwayInTheMiddle(t *testing.T) { onEngines(t, testGoAwayInTheMiddle) }
+
+func testGoAwayInTheMiddle(t *testing.T, e Engine) {
 	s := script(t, nil, func(f *frames, number int) {
 		f.settings(streams(6))
 		for _, r := range f.take(1) {
@@ -76,7 +82,7 @@ func TestGoAwayInTheMiddle(t *testing.T) {
 		f.answer(begun[0].stream, 200, "")
 		f.answer(begun[1].stream, 410, `{"reason":"Unregistered","timestamp":1795430000123}`)
 	})
-	out := deliver(t, s.client(t, nil), &Request{Tokens: tokens(11)})
+	out := deliver(t, s.clientOn(t, e, nil), &Request{Tokens: tokens(11)})
 	want := map[string]int{"": 1 + 1 + 4, "Unregistered": 1, AnswerLost: 2, GoAway: 2}
 	if diff := cmp.Diff(want, names(out)); diff != "" {
 		t.Error(diff)
@@ -88,7 +94,9 @@ func TestGoAwayInTheMiddle(t *testing.T) {
 
 // TestGracefulShutdown: the first GOAWAY names the largest id, the second the real one; everything is answered, and only
 // what comes later uses a new connection.
-func TestGracefulShutdown(t *testing.T) {
+func TestGracefulShutdown(t *testing.T) { onEngines(t, testGracefulShutdown) }
+
+func testGracefulShutdown(t *testing.T, e Engine) {
 	announced := make(chan struct{})
 	s := script(t, nil, func(f *frames, number int) {
 		f.settings(streams(10))
@@ -106,7 +114,7 @@ func TestGracefulShutdown(t *testing.T) {
 		}
 		f.linger()
 	})
-	c := s.client(t, nil)
+	c := s.clientOn(t, e, nil)
 	out := deliver(t, c, &Request{Tokens: tokens(5)})
 	<-announced
 	out = append(out, deliver(t, c, &Request{Tokens: tokens(1)})...)
@@ -119,7 +127,9 @@ func TestGracefulShutdown(t *testing.T) {
 }
 
 // TestGoAwayWhileIdle: net/http keeps calling such a connection open; the next call must not wait for it.
-func TestGoAwayWhileIdle(t *testing.T) {
+func TestGoAwayWhileIdle(t *testing.T) { onEngines(t, testGoAwayWhileIdle) }
+
+func testGoAwayWhileIdle(t *testing.T, e Engine) {
 	told := make(chan struct{}, 2)
 	s := script(t, nil, func(f *frames, number int) {
 		f.settings()
@@ -134,7 +144,7 @@ func TestGoAwayWhileIdle(t *testing.T) {
 		}
 		told <- struct{}{}
 	})
-	c := s.client(t, nil)
+	c := s.clientOn(t, e, nil)
 	first := deliver(t, c, &Request{Tokens: tokens(1)})
 	<-told
 	second := deliver(t, c, &Request{Tokens: tokens(1)})
@@ -145,7 +155,9 @@ func TestGoAwayWhileIdle(t *testing.T) {
 
 // TestStreamsThatEndWithoutAnAnswer: a refused stream was not taken; any other reset, and the end of the connection, leaves
 // it open whether it was.
-func TestStreamsThatEndWithoutAnAnswer(t *testing.T) {
+func TestStreamsThatEndWithoutAnAnswer(t *testing.T) { onEngines(t, testStreamsThatEndWithoutAnAnswer) }
+
+func testStreamsThatEndWithoutAnAnswer(t *testing.T, e Engine) {
 	s := script(t, nil, func(f *frames, _ int) {
 		f.settings(streams(5))
 		for _, r := range f.take(1) {
@@ -157,14 +169,34 @@ func TestStreamsThatEndWithoutAnAnswer(t *testing.T) {
 		f.reset(begun[2].stream, codeCancel)
 		f.answer(begun[3].stream, 400, `{"reason":"BadDeviceToken"}`)
 	})
-	out := deliver(t, s.client(t, nil), &Request{Tokens: tokens(6)})
+	out := deliver(t, s.clientOn(t, e, nil), &Request{Tokens: tokens(6)})
 	if diff := cmp.Diff(map[string]int{"": 1, RefusedStream: 1, AnswerLost: 3, "BadDeviceToken": 1}, names(out)); diff != "" {
 		t.Error(diff)
 	}
 }
 
+// TestAnswerThatIsCutOff: a refusal whose body does not come whole is a lost answer, whatever its status promised.
+func TestAnswerThatIsCutOff(t *testing.T) { onEngines(t, testAnswerThatIsCutOff) }
+
+func testAnswerThatIsCutOff(t *testing.T, e Engine) {
+	s := script(t, nil, func(f *frames, _ int) {
+		f.settings(streams(1))
+		for r, ok := f.next(); ok; r, ok = f.next() {
+			f.write(frameHeaders, flagEndHeader, r.stream, []byte("\x08\x03410"))
+			f.write(frameData, 0, r.stream, []byte(`{"reason":"Unreg`))
+			f.reset(r.stream, codeCancel)
+		}
+	})
+	out := deliver(t, s.clientOn(t, e, nil), &Request{Tokens: tokens(3)})
+	if diff := cmp.Diff(map[string]int{AnswerLost: 3}, names(out)); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // TestRefusedStreamsOnly: a provider that refuses every stream gets each recipient once, and nobody is reported as sent.
-func TestRefusedStreamsOnly(t *testing.T) {
+func TestRefusedStreamsOnly(t *testing.T) { onEngines(t, testRefusedStreamsOnly) }
+
+func testRefusedStreamsOnly(t *testing.T, e Engine) {
 	s := script(t, nil, func(f *frames, _ int) {
 		f.settings(streams(5))
 		for {
@@ -175,7 +207,7 @@ func TestRefusedStreamsOnly(t *testing.T) {
 			f.reset(r.stream, codeRefusedStream)
 		}
 	})
-	out := deliver(t, s.client(t, nil), &Request{Tokens: tokens(7)})
+	out := deliver(t, s.clientOn(t, e, nil), &Request{Tokens: tokens(7)})
 	if diff := cmp.Diff(map[string]int{RefusedStream: 7}, names(out)); diff != "" {
 		t.Error(diff)
 	}
@@ -183,11 +215,15 @@ func TestRefusedStreamsOnly(t *testing.T) {
 
 // TestConnectionLostAfterTheFirstRequest: one is uncertain, the rest was never begun, and nobody dials again.
 func TestConnectionLostAfterTheFirstRequest(t *testing.T) {
+	onEngines(t, testConnectionLostAfterTheFirstRequest)
+}
+
+func testConnectionLostAfterTheFirstRequest(t *testing.T, e Engine) {
 	s := script(t, nil, func(f *frames, _ int) {
 		f.settings()
 		f.take(1)
 	})
-	c := s.client(t, nil)
+	c := s.clientOn(t, e, nil)
 	out := deliver(t, c, &Request{Tokens: tokens(20)})
 	if diff := cmp.Diff(map[string]int{AnswerLost: 1, ConnectionLost: 19}, names(out)); diff != "" {
 		t.Error(diff)
@@ -201,7 +237,9 @@ func TestConnectionLostAfterTheFirstRequest(t *testing.T) {
 }
 
 // TestConnectionsThatDieEachTime: a provider that answers once and leaves can't keep a call dialling for ever.
-func TestConnectionsThatDieEachTime(t *testing.T) {
+func TestConnectionsThatDieEachTime(t *testing.T) { onEngines(t, testConnectionsThatDieEachTime) }
+
+func testConnectionsThatDieEachTime(t *testing.T, e Engine) {
 	s := script(t, nil, func(f *frames, _ int) {
 		f.settings(streams(1))
 		for _, r := range f.take(1) {
@@ -210,7 +248,7 @@ func TestConnectionsThatDieEachTime(t *testing.T) {
 		f.take(1)
 		f.goAway(1, "")
 	})
-	out := deliver(t, s.client(t, nil), &Request{Tokens: tokens(40)})
+	out := deliver(t, s.clientOn(t, e, nil), &Request{Tokens: tokens(40)})
 	const dials = maxLosses + 1
 	if n := s.accepted.Load(); n != dials {
 		t.Errorf("%d connections", n)
@@ -222,7 +260,9 @@ func TestConnectionsThatDieEachTime(t *testing.T) {
 
 // TestCredentialRevokedOnTheWay: Apple says so in a GOAWAY; what it had not taken and what was not begun has that reason,
 // what it may have taken is uncertain, and nobody dials again.
-func TestCredentialRevokedOnTheWay(t *testing.T) {
+func TestCredentialRevokedOnTheWay(t *testing.T) { onEngines(t, testCredentialRevokedOnTheWay) }
+
+func testCredentialRevokedOnTheWay(t *testing.T, e Engine) {
 	s := script(t, nil, func(f *frames, _ int) {
 		f.settings(streams(4))
 		for _, r := range f.take(1) {
@@ -231,7 +271,7 @@ func TestCredentialRevokedOnTheWay(t *testing.T) {
 		begun := f.take(4)
 		f.goAway(begun[1].stream, `{"reason":"BadCertificate"}`)
 	})
-	out := deliver(t, s.client(t, nil), &Request{Tokens: tokens(30)})
+	out := deliver(t, s.clientOn(t, e, nil), &Request{Tokens: tokens(30)})
 	if diff := cmp.Diff(map[string]int{"": 1, AnswerLost: 2, "BadCertificate": 27}, names(out)); diff != "" {
 		t.Error(diff)
 	}
@@ -241,7 +281,9 @@ func TestCredentialRevokedOnTheWay(t *testing.T) {
 }
 
 // TestAnswersOfIntermediaries: a page instead of JSON, far too large, or nothing at all; the status decides.
-func TestAnswersOfIntermediaries(t *testing.T) {
+func TestAnswersOfIntermediaries(t *testing.T) { onEngines(t, testAnswersOfIntermediaries) }
+
+func testAnswersOfIntermediaries(t *testing.T, e Engine) {
 	s := script(t, nil, func(f *frames, _ int) {
 		f.settings(streams(1))
 		answers := []func(uint32){
@@ -260,7 +302,7 @@ func TestAnswersOfIntermediaries(t *testing.T) {
 		}
 		f.linger()
 	})
-	out := deliver(t, s.client(t, nil), &Request{Tokens: tokens(5)})
+	out := deliver(t, s.clientOn(t, e, nil), &Request{Tokens: tokens(5)})
 	want := map[string]int{"": 1, "Status502": 1, "Status503": 1, "Status403": 1, "Status302": 1}
 	if diff := cmp.Diff(want, names(out)); diff != "" {
 		t.Error(diff)
@@ -271,7 +313,9 @@ func TestAnswersOfIntermediaries(t *testing.T) {
 }
 
 // TestRequestOnTheWire: what Apple gets, header by header.
-func TestRequestOnTheWire(t *testing.T) {
+func TestRequestOnTheWire(t *testing.T) { onEngines(t, testRequestOnTheWire) }
+
+func testRequestOnTheWire(t *testing.T, e Engine) {
 	got := make(chan received, 2)
 	s := script(t, nil, func(f *frames, _ int) {
 		f.settings()
@@ -283,7 +327,7 @@ func TestRequestOnTheWire(t *testing.T) {
 		}
 		f.linger()
 	})
-	c := s.client(t, nil)
+	c := s.clientOn(t, e, nil)
 	host := s.listener.Addr().String()
 	payload := `{"aps":{"alert":"héllo"}}`
 	deliver(t, c, &Request{
@@ -317,7 +361,9 @@ func TestRequestOnTheWire(t *testing.T) {
 }
 
 // TestAnswersAreReadUpToALimit: at the limit the body is read whole, one byte more and only the status counts.
-func TestAnswersAreReadUpToALimit(t *testing.T) {
+func TestAnswersAreReadUpToALimit(t *testing.T) { onEngines(t, testAnswersAreReadUpToALimit) }
+
+func testAnswersAreReadUpToALimit(t *testing.T, e Engine) {
 	padded := func(size int) string {
 		head, tail := `{"reason":"BadDeviceToken"`, "}"
 		return head + strings.Repeat(" ", size-len(head)-len(tail)) + tail
@@ -331,13 +377,13 @@ func TestAnswersAreReadUpToALimit(t *testing.T) {
 		}
 		f.linger()
 	})
-	out := deliver(t, s.client(t, nil), &Request{Tokens: tokens(2)})
+	out := deliver(t, s.clientOn(t, e, nil), &Request{Tokens: tokens(2)})
 	if out[0].Reason.Name != "BadDeviceToken" || out[1].Reason.Name != "Status400" {
 		t.Errorf("%s, %s", out[0].Reason.Name, out[1].Reason.Name)
 	}
 }
 
-// TestStreamIDsRunOut: a connection is given up before it could open no stream any more.
+// TestStreamIDsRunOut: a connection of net/http is given up before it could open no stream any more. The other engine has its own test.
 func TestStreamIDsRunOut(t *testing.T) {
 	s := script(t, nil, func(f *frames, _ int) {
 		f.settings(streams(5))
@@ -345,7 +391,7 @@ func TestStreamIDsRunOut(t *testing.T) {
 			f.answer(r.stream, 200, "")
 		}
 	})
-	c := s.client(t, nil)
+	c := s.clientOn(t, EngineNetHTTP, nil)
 	send := func() {
 		t.Helper()
 		if out := deliver(t, c, &Request{Tokens: tokens(1)}); out[0].Class != sender.Accepted {
@@ -355,7 +401,7 @@ func TestStreamIDsRunOut(t *testing.T) {
 	opened := func(stream uint32) {
 		c.pool.mu.Lock()
 		defer c.pool.mu.Unlock()
-		c.pool.members[0].link.(*h2link).wire.lastOpened.Store(stream)
+		c.pool.members[0].link.(*nethttpLink).wire.lastOpened.Store(stream)
 	}
 	send()
 	opened(lastStreamID - 1)

@@ -32,6 +32,7 @@ type pool struct {
 	waiting  []*call
 	growFrom time.Time // no further connection is added to working ones before
 	failure  error
+	scratch  []int // positions, of begin
 }
 
 const (
@@ -56,6 +57,7 @@ func newEra() *era {
 
 // member is a link of the pool with what the pool knows of it.
 type member struct {
+	pool    *pool
 	link    link
 	era     *era
 	bearer  bearer
@@ -63,13 +65,14 @@ type member struct {
 	proven  bool // an answer came that the credential did not spoil
 	left    bool // begins nothing any more
 	closing bool
-	changed chan struct{}
+	news    chan struct{}
 	gone    chan struct{}
 }
 
-func (m *member) signal() {
+// changed implements listener.
+func (m *member) changed() {
 	select {
-	case m.changed <- struct{}{}:
+	case m.news <- struct{}{}:
 	default:
 	}
 }
@@ -132,10 +135,10 @@ func (p *pool) begin(m *member, c *call, n int) {
 		}
 		authorization = "bearer " + token
 	}
-	batch := c.take(n, authorization, func(f *flight, r reply) { p.landed(m, c, f, r) })
-	started := m.link.start(batch)
+	p.scratch = c.upcoming(n, p.scratch[:0])
+	started := m.link.start(c, p.scratch, authorization)
 	m.flying += started
-	c.began(started)
+	c.began(p.scratch[:started], time.Now())
 	if started < n {
 		// The link said that it had room; if it does not know why it had none, it would say so for ever.
 		p.lose(m, Reason(ConnectionLost))

@@ -10,8 +10,10 @@ import (
 )
 
 // TestProceedIsAskedBeforeEachBatch: what is begun ends as it ends, and nothing more is begun.
-func TestProceedIsAskedBeforeEachBatch(t *testing.T) {
-	s := simulate(t, nil)
+func TestProceedIsAskedBeforeEachBatch(t *testing.T) { onEngines(t, testProceedIsAskedBeforeEachBatch) }
+
+func testProceedIsAskedBeforeEachBatch(t *testing.T, e Engine) {
+	s := simulateOn(t, e, nil)
 	ids := tokens(500)
 	var asked atomic.Int32
 	out := deliver(t, s.Client, &Request{Tokens: ids, BatchSize: 50, Proceed: func() bool { return asked.Add(1) <= 3 }})

@@ -29,7 +29,7 @@ type Request struct {
 	Expiration Expiration
 	// CollapseID is at most 64 bytes; "" omits the header.
 	CollapseID string
-	// BatchSize is the most notifications that are begun together before another call gets its turn; 0 means 100.
+	// BatchSize is the most notifications that are begun together, in one write, before another call gets its turn; 0 means 100.
 	BatchSize int
 	// ErrorTimeout is how long answers are awaited after the last notification was begun; what is unanswered then is
 	// uncertain. 0 means Config.RequestTimeout.
@@ -37,6 +37,8 @@ type Request struct {
 	// Retries is how many connections in a row may fail under the request before its rest is given back, with the binary
 	// protocol; 0 means 5, the reference's.
 	Retries int
+	// NoProviderIDs leaves Outcome.ProviderID empty, which spares a copy of it for each recipient.
+	NoProviderIDs bool
 	// Proceed is asked before each batch is begun; once it answers false the rest is sender.Unsent (NotBegun). It must answer at
 	// once and is called from any goroutine. nil means always.
 	Proceed func() bool

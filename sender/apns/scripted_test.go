@@ -93,7 +93,13 @@ func script(t *testing.T, config *tls.Config, play func(c *frames, number int)) 
 // client is a client of the scripted server.
 func (s *scripted) client(t *testing.T, change func(*Config)) *Client {
 	t.Helper()
-	config := Config{Key: testKey(t), Topic: bundle, Endpoint: "https://" + s.listener.Addr().String(), RootCAs: s.authority.Pool()}
+	return s.clientOn(t, EnginePipelined, change)
+}
+
+// clientOn is client with one of the engines.
+func (s *scripted) clientOn(t *testing.T, e Engine, change func(*Config)) *Client {
+	t.Helper()
+	config := Config{Engine: e, Connections: 1, Key: testKey(t), Topic: bundle, Endpoint: "https://" + s.listener.Addr().String(), RootCAs: s.authority.Pool()}
 	if change != nil {
 		change(&config)
 	}

@@ -15,7 +15,9 @@ import (
 	"github.com/volleypush/volley/sender/simulator"
 )
 
-func TestSend(t *testing.T) {
+func TestSend(t *testing.T) { onEngines(t, testSend) }
+
+func testSend(t *testing.T, e Engine) {
 	scripts := simulator.NewScripts()
 	ids := tokens(6)
 	if err := scripts.Set(simulator.Script{Rules: []simulator.Rule{
@@ -24,7 +26,7 @@ func TestSend(t *testing.T) {
 	}}); err != nil {
 		t.Fatal(err)
 	}
-	s := simulate(t, func(o *apnstest.Options, _ *Config) { o.Scripts = scripts })
+	s := simulateOn(t, e, func(o *apnstest.Options, _ *Config) { o.Scripts = scripts })
 	ids = append(ids, "not hex", ids[1], ids[0]) // and two of them again
 	response, err := s.Send(t.Context(), ids, NewMessage("hello"))
 	if err != nil {
@@ -57,9 +59,11 @@ func TestSend(t *testing.T) {
 }
 
 // TestSendOptions: what each option puts on the wire.
-func TestSendOptions(t *testing.T) {
+func TestSendOptions(t *testing.T) { onEngines(t, testSendOptions) }
+
+func testSendOptions(t *testing.T, e Engine) {
 	now := time.Unix(1795430000, 0)
-	s := simulate(t, func(o *apnstest.Options, c *Config) {
+	s := simulateOn(t, e, func(o *apnstest.Options, c *Config) {
 		o.Now = func() time.Time { return now }
 		c.Now = o.Now
 	})
@@ -122,9 +126,11 @@ func TestSendOptions(t *testing.T) {
 }
 
 // TestSendDefaults: what the client was told for all its calls.
-func TestSendDefaults(t *testing.T) {
+func TestSendDefaults(t *testing.T) { onEngines(t, testSendDefaults) }
+
+func testSendDefaults(t *testing.T, e Engine) {
 	now := time.Unix(1795430000, 0)
-	s := simulate(t, func(o *apnstest.Options, c *Config) {
+	s := simulateOn(t, e, func(o *apnstest.Options, c *Config) {
 		o.Now = func() time.Time { return now }
 		c.Now = o.Now
 		c.Defaults = Defaults{ExpirationOffset: time.Hour, MaxPayloadLength: 29}
@@ -178,8 +184,10 @@ func TestSendFaults(t *testing.T) {
 }
 
 // TestErrorsHoldNoTokens: nothing that can be printed of a call names a device.
-func TestErrorsHoldNoTokens(t *testing.T) {
-	s := simulate(t, func(o *apnstest.Options, _ *Config) {
+func TestErrorsHoldNoTokens(t *testing.T) { onEngines(t, testErrorsHoldNoTokens) }
+
+func testErrorsHoldNoTokens(t *testing.T, e Engine) {
+	s := simulateOn(t, e, func(o *apnstest.Options, _ *Config) {
 		o.Scripts = simulator.NewScripts()
 		if err := o.Scripts.Set(simulator.Script{Rules: []simulator.Rule{
 			{Percent: 50, Answer: simulator.Answer{Reason: "BadDeviceToken"}},

@@ -14,6 +14,13 @@ import (
 // bundle is the app of all tests.
 const bundle = "com.example.app"
 
+// onEngines runs a test on each engine: what a test says holds for both.
+func onEngines(t *testing.T, test func(t *testing.T, e Engine)) {
+	for _, e := range []Engine{EnginePipelined, EngineNetHTTP} {
+		t.Run(string(e), func(t *testing.T) { test(t, e) })
+	}
+}
+
 // simulated is a client of a simulator with its key registered.
 type simulated struct {
 	*Client
@@ -24,6 +31,12 @@ type simulated struct {
 
 // simulate starts a simulator and a client of it. change may alter both before they start.
 func simulate(t *testing.T, change func(*apnstest.Options, *Config)) *simulated {
+	t.Helper()
+	return simulateOn(t, EnginePipelined, change)
+}
+
+// simulateOn is simulate with one of the engines.
+func simulateOn(t *testing.T, e Engine, change func(*apnstest.Options, *Config)) *simulated {
 	t.Helper()
 	public, p8, err := apnstest.NewKey()
 	if err != nil {
@@ -38,7 +51,7 @@ func simulate(t *testing.T, change func(*apnstest.Options, *Config)) *simulated 
 		t.Fatal(err)
 	}
 	options := apnstest.Options{Keys: []apnstest.Key{public}, Authority: authority}
-	config := Config{Key: key, Topic: bundle}
+	config := Config{Engine: e, Key: key, Topic: bundle}
 	if change != nil {
 		change(&options, &config)
 	}

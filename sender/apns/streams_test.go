@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/net/http2/hpack"
 
 	"github.com/volleypush/volley/sender"
 )
@@ -18,7 +19,9 @@ import (
 
 // TestFirstOneThenMany: a connection carries one request until its answer came, then as many as the provider allows
 // (apns-http2 §12: one stream until a valid token was seen).
-func TestFirstOneThenMany(t *testing.T) {
+func TestFirstOneThenMany(t *testing.T) { onEngines(t, testFirstOneThenMany) }
+
+func testFirstOneThenMany(t *testing.T, e Engine) {
 	s := script(t, nil, func(f *frames, _ int) {
 		f.settings() // no limit said: net/http would take 100 before and 1,000 after
 		first := f.take(1)
@@ -39,7 +42,7 @@ func TestFirstOneThenMany(t *testing.T) {
 			f.answer(r.stream, 200, "")
 		}
 	})
-	out := deliver(t, s.client(t, nil), &Request{Tokens: tokens(40)})
+	out := deliver(t, s.clientOn(t, e, nil), &Request{Tokens: tokens(40)})
 	if diff := cmp.Diff(map[string]int{"": 40}, names(out)); diff != "" {
 		t.Error(diff)
 	}
@@ -50,6 +53,10 @@ func TestFirstOneThenMany(t *testing.T) {
 
 // TestNoSecondConnectionBeforeTheFirstIsProven: whoever waits then may fit on the first.
 func TestNoSecondConnectionBeforeTheFirstIsProven(t *testing.T) {
+	onEngines(t, testNoSecondConnectionBeforeTheFirstIsProven)
+}
+
+func testNoSecondConnectionBeforeTheFirstIsProven(t *testing.T, e Engine) {
 	s := script(t, nil, func(f *frames, _ int) {
 		f.settings()
 		first := f.take(1)
@@ -62,7 +69,7 @@ func TestNoSecondConnectionBeforeTheFirstIsProven(t *testing.T) {
 			f.answer(r.stream, 200, "")
 		}
 	})
-	c := s.client(t, func(c *Config) { c.Connections = 3 })
+	c := s.clientOn(t, e, func(c *Config) { c.Connections = 3 })
 	out := deliver(t, c, &Request{Tokens: tokens(40)})
 	if diff := cmp.Diff(map[string]int{"": 40}, names(out)); diff != "" {
 		t.Error(diff)
@@ -73,7 +80,9 @@ func TestNoSecondConnectionBeforeTheFirstIsProven(t *testing.T) {
 }
 
 // TestLimitGoesDownAndUp: to one after a refusal, as Apple was seen to do, to nothing, and back.
-func TestLimitGoesDownAndUp(t *testing.T) {
+func TestLimitGoesDownAndUp(t *testing.T) { onEngines(t, testLimitGoesDownAndUp) }
+
+func testLimitGoesDownAndUp(t *testing.T, e Engine) {
 	s := script(t, nil, func(f *frames, _ int) {
 		f.settings(streams(5))
 		for _, r := range f.take(1) {
@@ -98,19 +107,46 @@ func TestLimitGoesDownAndUp(t *testing.T) {
 			f.answer(r.stream, 200, "")
 		}
 	})
-	out := deliver(t, s.client(t, nil), &Request{Tokens: tokens(40)})
+	out := deliver(t, s.clientOn(t, e, nil), &Request{Tokens: tokens(40)})
 	if diff := cmp.Diff(map[string]int{"": 35, "BadDeviceToken": 5}, names(out)); diff != "" {
 		t.Error(diff)
 	}
 }
 
+// TestFirstLimitIsNothing: it means wait, on the one connection that there is.
+func TestFirstLimitIsNothing(t *testing.T) { onEngines(t, testFirstLimitIsNothing) }
+
+func testFirstLimitIsNothing(t *testing.T, e Engine) {
+	s := script(t, nil, func(f *frames, _ int) {
+		f.settings(streams(0))
+		f.decoder = hpack.NewDecoder(4096, nil)
+		if extra := f.untilPong(); extra > 0 {
+			t.Errorf("%d requests over the limit of 0", extra)
+		}
+		f.decoder = nil
+		f.settings(streams(3))
+		for r, ok := f.next(); ok; r, ok = f.next() {
+			f.answer(r.stream, 200, "")
+		}
+	})
+	out := deliver(t, s.clientOn(t, e, func(c *Config) { c.Connections = 4 }), &Request{Tokens: tokens(20)})
+	if diff := cmp.Diff(map[string]int{"": 20}, names(out)); diff != "" {
+		t.Error(diff)
+	}
+	if n := s.accepted.Load(); n > 4 {
+		t.Errorf("%d connections", n)
+	}
+}
+
 // TestNoStreamInTime: a limit of 0 means wait, but not for ever.
-func TestNoStreamInTime(t *testing.T) {
+func TestNoStreamInTime(t *testing.T) { onEngines(t, testNoStreamInTime) }
+
+func testNoStreamInTime(t *testing.T, e Engine) {
 	s := script(t, nil, func(f *frames, _ int) {
 		f.settings(streams(0))
 		f.linger()
 	})
-	c := s.client(t, func(c *Config) { c.RequestTimeout = 80 * time.Millisecond })
+	c := s.clientOn(t, e, func(c *Config) { c.RequestTimeout = 80 * time.Millisecond })
 	out := deliver(t, c, &Request{Tokens: tokens(10)})
 	counts := names(out)
 	if counts[NotBegun]+counts[ConnectionLost] != 10 {
@@ -119,7 +155,9 @@ func TestNoStreamInTime(t *testing.T) {
 }
 
 // TestSmallCallPassesALargeOne: with all streams taken by a large call, the next free one belongs to the small call.
-func TestSmallCallPassesALargeOne(t *testing.T) {
+func TestSmallCallPassesALargeOne(t *testing.T) { onEngines(t, testSmallCallPassesALargeOne) }
+
+func testSmallCallPassesALargeOne(t *testing.T, e Engine) {
 	const limit, large = 4, 200
 	var before atomic.Int32
 	full, small := make(chan struct{}), make(chan struct{})
@@ -143,7 +181,7 @@ func TestSmallCallPassesALargeOne(t *testing.T) {
 		}
 		f.linger()
 	})
-	c := s.client(t, nil)
+	c := s.clientOn(t, e, nil)
 	done := make(chan []sender.Outcome, 1)
 	go func() { done <- deliver(t, c, &Request{Tokens: tokens(large)}) }()
 	<-full
@@ -167,8 +205,10 @@ func TestSmallCallPassesALargeOne(t *testing.T) {
 }
 
 // TestSeveralCallsAtOnce: many calls share one connection, and each gets its own answers.
-func TestSeveralCallsAtOnce(t *testing.T) {
-	s := simulate(t, nil)
+func TestSeveralCallsAtOnce(t *testing.T) { onEngines(t, testSeveralCallsAtOnce) }
+
+func testSeveralCallsAtOnce(t *testing.T, e Engine) {
+	s := simulateOn(t, e, nil)
 	results := make(chan map[string]int)
 	for i := range 20 {
 		go func() {
@@ -185,7 +225,9 @@ func TestSeveralCallsAtOnce(t *testing.T) {
 }
 
 // TestMoreConnectionsWhenOneIsFull: another is opened only when the streams of the others are taken, one at a time.
-func TestMoreConnectionsWhenOneIsFull(t *testing.T) {
+func TestMoreConnectionsWhenOneIsFull(t *testing.T) { onEngines(t, testMoreConnectionsWhenOneIsFull) }
+
+func testMoreConnectionsWhenOneIsFull(t *testing.T, e Engine) {
 	s := script(t, nil, func(f *frames, _ int) {
 		f.settings(streams(2))
 		for _, r := range f.take(1) {
@@ -200,7 +242,7 @@ func TestMoreConnectionsWhenOneIsFull(t *testing.T) {
 			f.answer(r.stream, 200, "")
 		}
 	})
-	c := s.client(t, func(c *Config) { c.Connections = 3 })
+	c := s.clientOn(t, e, func(c *Config) { c.Connections = 3 })
 	out := deliver(t, c, &Request{Tokens: tokens(1)})
 	if n := s.accepted.Load(); n != 1 || out[0].Class != sender.Accepted {
 		t.Fatalf("%d connections for one notification", n)
@@ -216,6 +258,10 @@ func TestMoreConnectionsWhenOneIsFull(t *testing.T) {
 
 // TestFailedDialBesideAWorkingConnection: the call goes on over the connection that works, and no dial follows another.
 func TestFailedDialBesideAWorkingConnection(t *testing.T) {
+	onEngines(t, testFailedDialBesideAWorkingConnection)
+}
+
+func testFailedDialBesideAWorkingConnection(t *testing.T, e Engine) {
 	s := script(t, nil, func(f *frames, _ int) {
 		f.settings(streams(1))
 		for r, ok := f.next(); ok; r, ok = f.next() {
@@ -223,7 +269,7 @@ func TestFailedDialBesideAWorkingConnection(t *testing.T) {
 		}
 	})
 	var dials atomic.Int32
-	c := s.client(t, func(c *Config) {
+	c := s.clientOn(t, e, func(c *Config) {
 		c.Connections = 5
 		c.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 			if dials.Add(1) > 1 {
@@ -244,7 +290,9 @@ func TestFailedDialBesideAWorkingConnection(t *testing.T) {
 }
 
 // TestFreeStreamsAreShared: two calls that wait for the same connection get half of it each.
-func TestFreeStreamsAreShared(t *testing.T) {
+func TestFreeStreamsAreShared(t *testing.T) { onEngines(t, testFreeStreamsAreShared) }
+
+func testFreeStreamsAreShared(t *testing.T, e Engine) {
 	const limit = 10
 	bySize := make(chan map[int]int, 1)
 	open := make(chan struct{})
@@ -266,7 +314,7 @@ func TestFreeStreamsAreShared(t *testing.T) {
 			f.answer(r.stream, 200, "")
 		}
 	})
-	c := s.client(t, nil)
+	c := s.clientOn(t, e, nil)
 	done := make(chan map[string]int, 2)
 	for _, payload := range []string{`{}`, `{"a":1}`} {
 		go func() { done <- names(deliver(t, c, &Request{Tokens: tokens(40), Payload: []byte(payload)})) }()

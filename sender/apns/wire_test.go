@@ -109,7 +109,7 @@ func FuzzWire(f *testing.F) {
 			if len(gone.debug) > maxCapture {
 				t.Errorf("%d bytes of debug data are kept", len(gone.debug))
 			}
-			_ = gone.reason()
+			_ = goAwayReason(gone.debug)
 		}
 	})
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"io"
 	"net"
@@ -18,18 +17,44 @@ import (
 	"github.com/volleypush/volley/sender"
 )
 
-// h2link is a link over net/http: one http.ClientConn, which never dials and never resends. Each flight has a goroutine
+// nethttpLink is a link over net/http: one http.ClientConn, which never dials and never resends. Each flight has a goroutine
 // while it is in the air; there are never more of them than the provider allows streams.
 //
 // Streams are counted here and not by ClientConn's Reserve and state hook: the hook can miss a stream that ends while it
 // runs (one that ends and one that begins cancel each other out in what it compares), and a wake-up lost is a call that
 // hangs. What ClientConn still counts, a stream just ended or just reset, delays RoundTrip for that moment.
-type h2link struct {
-	conn   *http.ClientConn
-	wire   *wire
-	host   string
-	flying atomic.Int64
-	wg     sync.WaitGroup
+type nethttpLink struct {
+	conn     *http.ClientConn
+	wire     *wire
+	host     string
+	clock    func() time.Time
+	listener listener
+	flying   atomic.Int64
+	wg       sync.WaitGroup
+}
+
+// flight is one request on its way.
+type flight struct {
+	call *call
+	// path, id (apns-id) and authorization are the request's head beside what the call's requests share.
+	path, id, authorization string
+	begun                   int64 // on the wire's clock
+	// state settles the race between net/http taking the body and the call giving up: exactly one of them wins.
+	state atomic.Uint32
+}
+
+const (
+	flightWaiting uint32 = iota
+	flightWritten        // net/http has the body: from here on the provider may get it
+	flightDropped        // given up before that: the provider never gets the body
+)
+
+// takeBody says whether the body may be written.
+func (f *flight) takeBody() bool { return f.state.CompareAndSwap(flightWaiting, flightWritten) }
+
+// drop gives the request up and says whether it certainly was never complete at the provider.
+func (f *flight) drop() (unsent bool) {
+	return f.state.CompareAndSwap(flightWaiting, flightDropped) || f.state.Load() == flightDropped
 }
 
 // Health of a connection: a PING after this much silence, and the end if nothing comes back. Apple allows a PING an hour
@@ -45,10 +70,10 @@ const (
 	lastStreamID = 1<<31 - 1<<16
 )
 
-// dialH2 returns a dialer of h2links.
-func dialH2(to target, config *tls.Config, dial dialFunc) dialer {
-	return func(ctx context.Context, changed func()) (link, error) {
-		w, err := dialTLS(ctx, to, config, dial, changed)
+// dialNetHTTP returns a dialer of nethttpLinks.
+func dialNetHTTP(to target, config *tls.Config, dial dialFunc, clock func() time.Time) dialer {
+	return func(ctx context.Context, listener listener) (link, error) {
+		w, err := dialTLS(ctx, to, config, dial, listener.changed)
 		if err != nil {
 			return nil, err
 		}
@@ -67,7 +92,7 @@ func dialH2(to target, config *tls.Config, dial dialFunc) dialer {
 			_ = w.Close()
 			return nil, &dialError{Reason(ConnectionFailed), err}
 		}
-		l := &h2link{conn: conn, wire: w, host: to.host}
+		l := &nethttpLink{conn: conn, wire: w, host: to.host, clock: clock, listener: listener}
 		w.onRaise(l.wake)
 		if err := l.settle(ctx, to); err != nil {
 			l.close()
@@ -79,7 +104,7 @@ func dialH2(to target, config *tls.Config, dial dialFunc) dialer {
 
 // settle waits until the provider has said how many streams it allows. That is also when a certificate is known to be
 // taken: with TLS 1.3 a refusal comes after our side of the handshake is done.
-func (l *h2link) settle(ctx context.Context, to target) error {
+func (l *nethttpLink) settle(ctx context.Context, to target) error {
 	select {
 	case <-l.wire.ready:
 	case <-ctx.Done():
@@ -90,35 +115,39 @@ func (l *h2link) settle(ctx context.Context, to target) error {
 	case l.wire.alert.Load():
 		return &dialError{Reason(CertificateRefused), errors.New(to.address + refusedRemedy)}
 	}
-	return &dialError{Reason(ConnectionFailed), errors.New(to.address + " does not answer in HTTP/2; check the endpoint")}
+	return noAnswer(to)
 }
 
-func (l *h2link) free() int {
+func (l *nethttpLink) free() int {
 	if l.ended() != nil {
 		return 0
 	}
 	return max(0, int(int64(l.wire.limit.Load())-l.flying.Load()))
 }
 
-func (l *h2link) start(batch []*flight) int {
-	n := min(len(batch), l.free())
-	for _, f := range batch[:n] {
-		f.begun = l.wire.now()
+func (l *nethttpLink) start(c *call, positions []int, authorization string) int {
+	n := min(len(positions), l.free())
+	for _, i := range positions[:n] {
+		f := &flight{call: c, path: c.shared.path(c.request, i), id: c.id(i), authorization: authorization, begun: l.wire.now()}
 		l.flying.Add(1)
 		l.wg.Go(func() {
-			r := l.roundTrip(f)
+			one := l.roundTrip(f)
+			one.call, one.index = c, i
 			l.flying.Add(-1)
-			f.done(f, r)
+			l.listener.landed([]landing{one})
 		})
 	}
 	return n
 }
 
+// cancel: the flights end with the call's context.
+func (l *nethttpLink) cancel(_ *call, into []landing) []landing { return into }
+
 // ended: net/http reports an idle connection that got a GOAWAY as open for ever (apns-http2 §15 row 8), so the wire is
 // asked first.
-func (l *h2link) ended() *sender.Reason {
+func (l *nethttpLink) ended() *sender.Reason {
 	if gone := l.wire.leave(); gone != nil {
-		return gone.reason()
+		return goAwayReason(gone.debug)
 	}
 	if l.wire.over.Load() || l.wire.lastOpened.Load() >= lastStreamID {
 		return Reason(ConnectionLost)
@@ -126,19 +155,17 @@ func (l *h2link) ended() *sender.Reason {
 	return nil
 }
 
-func (l *h2link) silentSince(f *flight) bool { return l.wire.lastRead.Load() < f.begun }
-
 // wake wakes the requests that wait inside net/http for a stream. Net/http looks again when a stream ends, and not when the
 // provider allows more of them: after a limit of 0 nothing would ever end. A request that is over before it begins does
 // it too, and sends nothing.
-func (l *h2link) wake() {
+func (l *nethttpLink) wake() {
 	if l.flying.Load() == 0 {
 		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	l.wg.Go(func() {
-		f := &flight{shared: &headers{}}
+		f := &flight{call: &call{request: &Request{}, shared: &headers{}}}
 		f.drop()
 		if response, err := l.conn.RoundTrip(l.request(ctx, f)); err == nil {
 			_ = response.Body.Close()
@@ -146,21 +173,9 @@ func (l *h2link) wake() {
 	})
 }
 
-func (l *h2link) close() {
+func (l *nethttpLink) close() {
 	_ = l.conn.Close()
 	l.wg.Wait()
-}
-
-// reason is the row for requests that a GOAWAY leaves out: a credential reason in its debug data is how Apple says that a
-// certificate is of the other environment. The data is not always JSON.
-func (g *goAway) reason() *sender.Reason {
-	var said struct{ Reason string }
-	if json.Unmarshal(g.debug, &said) == nil {
-		if r, ok := table[said.Reason]; ok && r.Class == sender.Credential {
-			return r
-		}
-	}
-	return Reason(GoAway)
 }
 
 // body gives the payload to net/http once, unless the flight was dropped before.
@@ -180,63 +195,81 @@ func (b *body) Close() error { return nil }
 
 var errDropped = errors.New("the request was given up before it was written")
 
-func (l *h2link) roundTrip(f *flight) reply {
-	ctx, cancel := context.WithTimeoutCause(f.ctx, f.timeout, errAnswerTimeout)
+func (l *nethttpLink) roundTrip(f *flight) landing {
+	ctx, cancel := context.WithTimeoutCause(f.call.ctx, f.call.timeout, errAnswerTimeout)
 	defer cancel()
 	var stream atomic.Uint32
 	// The hook runs right after the frame was written, with the connection's write lock held: the stream opened last is ours.
 	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { stream.Store(l.wire.lastOpened.Load()) }})
 	response, err := l.conn.RoundTrip(l.request(traced, f))
 	if err != nil {
-		return reply{reason: l.fate(ctx, f, stream.Load())}
+		return l.lost(ctx, f, stream.Load())
 	}
 	defer response.Body.Close()
-	text, _ := io.ReadAll(io.LimitReader(response.Body, maxBody)) // the status has settled it; a cut body only loses the word for it
-	return reply{
+	text, err := io.ReadAll(io.LimitReader(response.Body, maxBody+1))
+	if err != nil {
+		return l.lost(ctx, f, stream.Load())
+	}
+	if len(text) > maxBody {
+		text = nil // no answer of Apple's; the status has to do
+	}
+	r := reply{
 		status:     response.StatusCode,
 		id:         response.Header.Get("Apns-Id"),
 		retryAfter: response.Header.Get("Retry-After"),
 		body:       text,
 	}
+	out := r.outcome(f.call.shared, l.clock())
+	if f.call.request.NoProviderIDs {
+		out.ProviderID = ""
+	}
+	return landing{outcome: out, answered: true}
 }
 
-func (l *h2link) request(ctx context.Context, f *flight) *http.Request {
+// lost is a flight that got no answer.
+func (l *nethttpLink) lost(ctx context.Context, f *flight, stream uint32) landing {
+	return landing{
+		outcome: sender.Failed(l.fate(ctx, f, stream), 0),
+		waited:  time.Duration(l.wire.now() - f.begun),
+		silent:  l.wire.lastRead.Load() < f.begun,
+	}
+}
+
+func (l *nethttpLink) request(ctx context.Context, f *flight) *http.Request {
 	h := http.Header{"User-Agent": {""}} // an empty one sends none
-	for _, field := range append(f.shared.fields(f.id), HeaderField{"authorization", f.authorization}) {
+	for _, field := range append(f.call.shared.fields(f.id), HeaderField{"authorization", f.authorization}) {
 		if field.Value != "" {
 			h[http.CanonicalHeaderKey(field.Name)] = []string{field.Value}
 		}
 	}
 	b := &body{flight: f}
-	b.rest.Reset(f.payload)
+	b.rest.Reset(f.call.request.Payload)
 	request := &http.Request{
 		Method:        http.MethodPost,
 		URL:           &url.URL{Scheme: "https", Host: l.host, Path: f.path},
 		Host:          l.host,
 		Header:        h,
 		Body:          b,
-		ContentLength: int64(len(f.payload)),
+		ContentLength: b.rest.Size(),
 	}
 	return request.WithContext(ctx)
 }
 
 // fate is the row of a flight that got no answer (apns-http2 §14). stream is 0 if it had none yet.
-func (l *h2link) fate(ctx context.Context, f *flight, stream uint32) *sender.Reason {
+func (l *nethttpLink) fate(ctx context.Context, f *flight, stream uint32) *sender.Reason {
 	unsent := f.drop()
 	gone := l.wire.leave()
 	switch {
 	case stream != 0 && l.wire.wasRefused(stream):
 		return Reason(RefusedStream)
 	case gone != nil && (stream == 0 || stream > gone.lastStream):
-		return gone.reason()
+		return goAwayReason(gone.debug)
 	case unsent && ctx.Err() != nil:
 		return Reason(NotBegun)
 	case unsent:
 		return Reason(ConnectionLost)
-	case errors.Is(context.Cause(ctx), errAnswerTimeout):
-		return Reason(AnswerTimeout)
 	case ctx.Err() != nil:
-		return Reason(AnswerNotAwaited)
+		return givenUp(context.Cause(ctx))
 	}
 	return Reason(AnswerLost)
 }
