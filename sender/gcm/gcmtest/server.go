@@ -51,6 +51,8 @@ type Options struct {
 	Projects []string
 	// TokenLife is how long an access token of the token endpoint is good. Default 3599 s.
 	TokenLife time.Duration
+	// Quotas are how fast FCM v1 may be used. Default: as fast as it goes.
+	Quotas Quotas
 	// MaxConcurrentStreams per HTTP/2 connection. Default 100.
 	MaxConcurrentStreams uint32
 }
@@ -60,6 +62,7 @@ type Server struct {
 	options     Options
 	endpoint    *simulator.Endpoint
 	credentials credentials
+	meter       meter
 	message     shape
 	sequence    atomic.Int64
 }

@@ -22,7 +22,13 @@ func (s *Server) answerV1(r *h2sim.Request, project string) h2sim.Response {
 	}
 	fault := s.authorize(r.Header, project)
 	if fault == nil {
+		fault = s.projectQuota(project)
+	}
+	if fault == nil {
 		fault = call.fault
+	}
+	if fault == nil && call.device {
+		fault = s.deviceQuota(call.target)
 	}
 	var answer simulator.Answer
 	if fault == nil {
@@ -78,6 +84,7 @@ func (s *Server) authorize(h h2sim.Fields, project string) *fault {
 // v1Call is a v1 request as far as it could be read.
 type v1Call struct {
 	target       string
+	device       bool // the target is one device
 	validateOnly bool
 	fault        *fault
 }
@@ -95,7 +102,7 @@ func (s *Server) readV1(body []byte) v1Call {
 	call.validateOnly, _ = request["validate_only"].(bool)
 	for _, name := range targetNames() {
 		if target, given := message[name].(string); given {
-			call.target = target
+			call.target, call.device = target, name == "token" || name == "fid"
 		}
 	}
 	if len(reader.faults) > 0 {
