@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,17 +33,21 @@ func TestRefusedCredentialIsToldInOneSentence(t *testing.T) {
 	w.waitFor("Apple does not accept key SIMULATED1 of team SIMULATED2")
 }
 
-// worker check --connect asks Apple, and says for every app what is wrong.
-func TestCheckAsksApple(t *testing.T) {
+// worker check --connect asks Apple and Google, and says for every app what is wrong.
+func TestCheckAsksTheProviders(t *testing.T) {
 	keys, control := t.TempDir(), freePort(t)
 	start(t, "worker", nil, "simulate", "--apns", freePort(t), "--google", freePort(t), "--control", control, "--keys-out", keys).waitFor("ready")
 	config := filepath.Join(keys, "volley.yaml")
 	if code, output := runToEnd(t, "worker", nil, "check", "--config", config, "--connect"); code != 0 ||
-		!strings.Contains(output, "Apple takes the credentials") || !strings.Contains(output, `certificate "Apple Push Services: com.example.volley" from `) {
+		!strings.Contains(output, "The providers take them.") || !strings.Contains(output, `certificate "Apple Push Services: com.example.volley" from `) {
 		t.Fatalf("exit code %d:\n%s", code, output)
 	}
-	if n := len(ledger(t, control)); n != 2 {
-		t.Errorf("%d notifications for 2 apps", n)
+	asked := map[string]int{}
+	for _, n := range ledger(t, control) {
+		asked[fmt.Sprint(n.Platform, " dry run ", n.DryRun)]++
+	}
+	if asked["gcm dry run true"] != 2 || asked["apns dry run false"] < 2 || len(asked) != 2 {
+		t.Errorf("asked %v", asked)
 	}
 	setScript(t, control, `{"rules":[{"platform":"apns","percent":100,"answer":{"reason":"TopicDisallowed"}}]}`)
 	code, output := runToEnd(t, "worker", nil, "check", "--config", config, "--connect")

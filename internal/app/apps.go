@@ -30,7 +30,7 @@ func openApps(c *config.Config, now func() time.Time, log func(string) zerolog.L
 			}
 		}
 		if a.GCM != nil {
-			if err := addGCM(registry, name, a, now, log("volley.gcm"), &shares); err != nil {
+			if err := addGCM(registry, keeper, name, a, now, log("volley.gcm"), &shares); err != nil {
 				errs = append(errs, fmt.Errorf("apps.%s.gcm: %w", name, err))
 			}
 		}
@@ -43,9 +43,7 @@ func openApps(c *config.Config, now func() time.Time, log func(string) zerolog.L
 
 func addAPNS(registry *provider.Registry, keeper *keeper, name string, a *config.App, now func() time.Time) error {
 	s := a.APNS
-	k := &kept{name: name, config: a}
-	k.inForce = k.content() // before it is read: a change meanwhile is noticed
-	k.seen = k.inForce
+	k := &kept{name: name, config: a, changes: watch(s.KeyFile, s.Certificate, s.CertificatePasswordFile, s.CAFile)}
 	client, err := openAPNS(s, now)
 	if err != nil {
 		return err

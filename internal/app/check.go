@@ -20,7 +20,7 @@ import (
 
 // Check reads every credential that a validated configuration names and writes what a worker would use. It opens no connection
 // unless ask is set: then Apple is asked whether it takes each app's credential, with one notification to a device token that no
-// device has. An error lists everything that is wrong, by app; it is ErrCredentials if nothing was asked.
+// device has, and Google, with a message that it checks and does not deliver. An error lists everything that is wrong, by app; it is ErrCredentials if nothing was asked.
 func Check(ctx context.Context, c *config.Config, ask bool, out io.Writer) error {
 	registry, keeper, err := openApps(c, time.Now, func(string) zerolog.Logger { return zerolog.Nop() })
 	if err != nil {
@@ -56,7 +56,7 @@ func Check(ctx context.Context, c *config.Config, ask bool, out io.Writer) error
 	}
 	var refused error
 	if ask {
-		refused = keeper.ask(ctx)
+		refused = errors.Join(keeper.ask(ctx), askGoogle(ctx, registry))
 	}
 	return errors.Join(refused, registry.Close())
 }

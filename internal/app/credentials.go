@@ -2,9 +2,7 @@ package app
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -38,23 +36,23 @@ func warnings() []time.Duration {
 	return []time.Duration{30 * day, 7 * day, day, 0}
 }
 
-// keeper looks after the Apple credentials of a worker. Only run uses its fields once it runs; alarms may come from anywhere.
+// keeper looks after the credentials of a worker. Only run uses its fields once it runs; alarms may come from anywhere.
 type keeper struct {
 	registry *provider.Registry
 	now      func() time.Time
 	log      zerolog.Logger
 	every    time.Duration
 	kept     []*kept
+	google   []*keptGoogle
 	alarms   chan *results.Event
 }
 
-// kept is one app's credential.
+// kept is one app's credential for Apple.
 type kept struct {
 	name   string
 	config *config.App
 	client *apns.Client
-	// inForce is what the files held when they were last taken or refused, seen what they held at the last look.
-	inForce, seen [sha256.Size]byte
+	changes
 	// warned is how many of the warnings are due and told.
 	warned int
 }
@@ -67,14 +65,14 @@ func newKeeper(now func() time.Time, log zerolog.Logger) *keeper {
 // alarm tells of something without waiting for anything. What does not fit is only logged: it would be raised again.
 func (k *keeper) alarm(app, state, detail string) {
 	select {
-	case k.alarms <- credentialEvent(app, state, detail):
+	case k.alarms <- credentialEvent(jobs.APNS, app, state, detail):
 	default:
 		k.log.Warn().Str("app", app).Str("state", state).Msg(detail)
 	}
 }
 
-func credentialEvent(app, state, detail string) *results.Event {
-	return &results.Event{Kind: results.KindCredential, Platform: jobs.APNS, App: app, State: state, Detail: detail}
+func credentialEvent(platform jobs.Platform, app, state, detail string) *results.Event {
+	return &results.Event{Kind: results.KindCredential, Platform: platform, App: app, State: state, Detail: detail}
 }
 
 // run looks after the credentials until the context ends. tell publishes and logs an event.
@@ -91,6 +89,11 @@ func (k *keeper) run(ctx context.Context, tell func(context.Context, *results.Ev
 			for _, c := range k.kept {
 				k.look(c, func(e *results.Event) { tell(ctx, e) })
 			}
+			for _, c := range k.google {
+				if e := c.look(); e != nil {
+					tell(ctx, e)
+				}
+			}
 			timer.Reset(k.every)
 		}
 	}
@@ -98,31 +101,12 @@ func (k *keeper) run(ctx context.Context, tell func(context.Context, *results.Ev
 
 // look takes files that have changed, and speaks of a certificate that is about to run out.
 func (k *keeper) look(c *kept, tell func(*results.Event)) {
-	switch now := c.content(); {
-	case now == c.inForce:
-		c.seen = now
-	case now != c.seen:
-		c.seen = now // perhaps it is still being written
-	default:
-		c.inForce = now
+	if c.settled() {
 		tell(k.take(c))
 	}
 	if e := c.expiry(k.now()); e != nil {
 		tell(e)
 	}
-}
-
-// content is a sum over the files' content. A file that can't be read counts as one of its own kind.
-func (c *kept) content() (sum [sha256.Size]byte) {
-	all := sha256.New()
-	a := c.config.APNS
-	for _, file := range []string{a.KeyFile, a.Certificate, a.CertificatePasswordFile, a.CAFile} {
-		text, err := os.ReadFile(file)
-		_, _ = fmt.Fprintf(all, "%t %d ", err == nil, len(text))
-		_, _ = all.Write(text)
-	}
-	all.Sum(sum[:0])
-	return sum
 }
 
 // take puts the files' content in force, or says why it is not usable and leaves what is in force.
@@ -133,11 +117,11 @@ func (k *keeper) take(c *kept) *results.Event {
 	}
 	if err != nil {
 		k.log.Error().Str("app", c.name).Err(err).Msg("a changed credential can't be used; the old one stays in force")
-		return credentialEvent(c.name, stateUnusable, fmt.Sprintf("app %q: its credential has changed and can't be used, so the old one stays in force: %v", c.name, err))
+		return credentialEvent(jobs.APNS, c.name, stateUnusable, fmt.Sprintf("app %q: its credential has changed and can't be used, so the old one stays in force: %v", c.name, err))
 	}
 	c.client, c.warned = client, 0
 	k.log.Info().Str("app", c.name).Str("credential", describeCredential(c.config.APNS, client)).Msg("a changed credential is in force")
-	return credentialEvent(c.name, stateReloaded, fmt.Sprintf("app %q: its credential has changed and is in force: %s", c.name, describeCredential(c.config.APNS, client)))
+	return credentialEvent(jobs.APNS, c.name, stateReloaded, fmt.Sprintf("app %q: its credential has changed and is in force: %s", c.name, describeCredential(c.config.APNS, client)))
 }
 
 // expiry is what is to be said now of a certificate that runs out; nil for nothing new. Its time is when it had to be said first, so
@@ -161,7 +145,7 @@ func (c *kept) expiry(now time.Time) *results.Event {
 	if before == 0 {
 		state, verb = stateExpired, "has expired:"
 	}
-	e := credentialEvent(c.name, state, fmt.Sprintf("app %q: certificate %q (%s) %s %s; make a new one on Apple's developer site and replace the file, it is taken without a restart",
+	e := credentialEvent(jobs.APNS, c.name, state, fmt.Sprintf("app %q: certificate %q (%s) %s %s; make a new one on Apple's developer site and replace the file, it is taken without a restart",
 		c.name, info.Name, c.config.APNS.Certificate, verb, describeExpiry(info.NotAfter, now)))
 	e.At = info.NotAfter.Add(-before)
 	return e

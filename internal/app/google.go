@@ -10,11 +10,15 @@ import (
 
 	"github.com/volleypush/volley/internal/config"
 	"github.com/volleypush/volley/internal/provider"
+	"github.com/volleypush/volley/jobs"
+	"github.com/volleypush/volley/results"
 	"github.com/volleypush/volley/sender/gcm"
 )
 
-func addGCM(registry *provider.Registry, name string, a *config.App, now func() time.Time, log zerolog.Logger, shares *quotas) error {
+func addGCM(registry *provider.Registry, keeper *keeper, name string, a *config.App, now func() time.Time, log zerolog.Logger, shares *quotas) error {
 	s := a.GCM
+	log = log.With().Str("app", name).Logger()
+	files := watch(s.ServiceAccount)
 	roots, err := pool(s.CAFile)
 	if err != nil {
 		return err
@@ -40,11 +44,40 @@ func addGCM(registry *provider.Registry, name string, a *config.App, now func() 
 	if err != nil {
 		return err
 	}
+	if s.ServiceAccount != "" {
+		keeper.google = append(keeper.google, &keptGoogle{name: name, config: s, client: connection, changes: files, log: log})
+	}
 	registry.AddGCM(provider.GCMParams{
 		Name: name, Client: connection, Protocol: client.Protocol, Project: project, Now: now, MaxAttempts: a.MaxAttempts, MessageIDs: a.MessageIDs,
-		Notice: func(text string) { log.Warn().Str("app", name).Msg(text) },
+		Notice: func(text string) { log.Warn().Msg(text) },
 	})
 	return nil
+}
+
+// keptGoogle is one app's credential file for FCM v1.
+type keptGoogle struct {
+	name   string
+	config *config.GCM
+	client *gcm.Client
+	changes
+	log zerolog.Logger
+}
+
+// look takes a file that has changed, or says why it is not usable and leaves what is in force. nil is for nothing new.
+func (k *keptGoogle) look() *results.Event {
+	if !k.settled() {
+		return nil
+	}
+	credential, err := googleCredential(k.config)
+	if err == nil {
+		err = k.client.Replace(credential)
+	}
+	if err != nil {
+		k.log.Error().Err(err).Msg("a changed credential can't be used; the old one stays in force")
+		return credentialEvent(jobs.GCM, k.name, stateUnusable, fmt.Sprintf("app %q: its credential has changed and can't be used, so the old one stays in force: %v", k.name, err))
+	}
+	k.log.Info().Stringer("credential", credential).Msg("a changed credential is in force")
+	return credentialEvent(jobs.GCM, k.name, stateReloaded, fmt.Sprintf("app %q: its credential has changed and is in force: %s from %s", k.name, credential, k.config.ServiceAccount))
 }
 
 // googleCredential reads the credential of an app for FCM v1. A workload identity may send its tokens to Google, and to the app's own endpoint

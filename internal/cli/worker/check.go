@@ -10,7 +10,7 @@ import (
 
 type checkCommand struct {
 	settings
-	Connect bool `help:"Also ask Apple whether it takes each app's credential, with one notification to a device token that no device has."`
+	Connect bool `help:"Also ask the providers whether they take each app's credential: Apple with one notification to a device token that no device has, Google with a message that it checks and does not deliver."`
 	Print   bool `help:"Print the configuration that results from file, environment and flags, with secrets redacted."`
 }
 
@@ -39,7 +39,7 @@ func (r *checkCommand) Run(s *session) error {
 	}
 	contacted := "Nothing was contacted."
 	if r.Connect {
-		contacted = "Apple takes the credentials; Google was not asked."
+		contacted = "The providers take them."
 	}
 	_, err = fmt.Fprintln(s.Out, "The configuration and its credentials can be used. "+contacted)
 	return err
