@@ -44,7 +44,7 @@ func openApps(c *config.Config, now func() time.Time, log func(string) zerolog.L
 func addAPNS(registry *provider.Registry, keeper *keeper, name string, a *config.App, now func() time.Time) error {
 	s := a.APNS
 	k := &kept{name: name, config: a, changes: watch(s.KeyFile, s.Certificate, s.CertificatePasswordFile, s.CAFile)}
-	client, err := openAPNS(s, now)
+	client, err := OpenAPNS(s, now)
 	if err != nil {
 		return err
 	}

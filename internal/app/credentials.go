@@ -111,7 +111,7 @@ func (k *keeper) look(c *kept, tell func(*results.Event)) {
 
 // take puts the files' content in force, or says why it is not usable and leaves what is in force.
 func (k *keeper) take(c *kept) *results.Event {
-	client, err := openAPNS(c.config.APNS, k.now)
+	client, err := OpenAPNS(c.config.APNS, k.now)
 	if err == nil {
 		err = k.registry.ReplaceAPNS(c.name, client)
 	}
@@ -164,8 +164,8 @@ func describeExpiry(at, now time.Time) string {
 	}
 }
 
-// openAPNS reads an app's credential and makes its client. Nothing is dialled.
-func openAPNS(s *config.APNS, now func() time.Time) (*apns.Client, error) {
+// OpenAPNS reads an app's credential and makes its client. Nothing is dialled.
+func OpenAPNS(s *config.APNS, now func() time.Time) (*apns.Client, error) {
 	roots, err := pool(s.CAFile)
 	if err != nil {
 		return nil, err

@@ -9,6 +9,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/volleypush/volley/jobs"
 )
 
 // Subjects of the JetStream API that the client library has no call for in the form we need.
@@ -61,4 +63,19 @@ func parseStored(stream, subject string, reply *nats.Msg) (*stored, error) {
 		return nil, fmt.Errorf("reading %s from %s: the broker's answer is empty", subject, stream)
 	}
 	return answer.Message, nil
+}
+
+// Backlog is how many messages are on the queues: jobs that nobody took off yet, and segments, runnable and for later.
+func (c *Conn) Backlog(ctx context.Context) (uint64, error) {
+	var all uint64
+	for _, stream := range []string{jobs.StreamJobs, jobs.StreamWork} {
+		info, err := c.streamInfo(ctx, stream)
+		if err != nil {
+			return 0, explain("asking for the state of "+stream, err)
+		}
+		if info != nil {
+			all += info.State.Msgs
+		}
+	}
+	return all, nil
 }

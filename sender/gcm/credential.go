@@ -60,23 +60,16 @@ func ParseCredential(data []byte, trusted ...string) (Credential, error) {
 	if json.Unmarshal(data, &file) != nil {
 		return nil, errNotJSON
 	}
-	var credential Credential
-	var err error
 	switch file.Type {
 	case "":
-		err = errors.New("has no \"type\": it is not a credential file of Google Cloud (google-services.json of an app is not one)")
+		return nil, errors.New("has no \"type\": it is not a credential file of Google Cloud (google-services.json of an app is not one)")
 	case accountType:
-		credential, err = ParseServiceAccount(data)
+		return ParseServiceAccount(data)
 	case workloadType:
-		credential, err = ParseWorkloadIdentity(data, trusted...)
-	default:
-		err = fmt.Errorf("is of type %q: use the JSON key of a service account (%s) or the configuration of a workload identity (%s)",
-			plain(file.Type), accountType, workloadType)
+		return ParseWorkloadIdentity(data, trusted...)
 	}
-	if err != nil {
-		return nil, err // and no nil pointer in an interface
-	}
-	return credential, nil
+	return nil, fmt.Errorf("is of type %q: use the JSON key of a service account (%s) or the configuration of a workload identity (%s)",
+		plain(file.Type), accountType, workloadType)
 }
 
 // What is wrong with a credential file whatever its type.

@@ -1,4 +1,4 @@
-// Package worker is the command line of the worker: run, demo, simulate, check, dead.
+// Package worker is the command line of the worker: run, demo, simulate, check, dead, bench.
 package worker
 
 import (
@@ -31,6 +31,8 @@ type grammar struct {
 	Simulate simulateCommand `cmd:"" help:"Run the simulated providers alone, on fixed ports."`
 	Check    checkCommand    `cmd:"" help:"Validate the configuration and the credentials, and say what would be used."`
 	Dead     deadCommand     `cmd:"" help:"List, show, requeue or drop dead letters: what could not be sent."`
+	Bench    benchCommand    `cmd:"" help:"Measure what a notification costs on this machine."`
+	Part     benchPart       `cmd:"" hidden:"" name:"bench-part"`
 	Version  versionCommand  `cmd:"" help:"Print the version."`
 }
 

@@ -1,0 +1,43 @@
+package integration
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+// A small run of `worker bench`: nothing is lost or doubled, and every figure is there.
+func TestBench(t *testing.T) {
+	code, out := runToEnd(t, "worker", nil, "bench", "--scale", "1000", "--runs", "1", "--json", "--scenario",
+		"apns,apns-nethttp,fcm,legacy,worker,worker-explicit,scale-4,scale-1")
+	if code != 0 {
+		t.Fatalf("exit code %d: %s", code, out)
+	}
+	var figures []struct {
+		Scenario, Against string
+		PerSecond         float64 `json:"per_second"`
+		P50               float64 `json:"p50_ms"`
+		Lost, Doubled     int
+	}
+	if err := json.Unmarshal([]byte(out), &figures); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	ratios := 0
+	for _, f := range figures {
+		if f.PerSecond <= 0 || f.Lost != 0 || f.Doubled != 0 {
+			t.Errorf("%+v", f)
+		}
+		if whole := strings.HasPrefix(f.Scenario, "worker") || f.Scenario == "latency" || strings.HasPrefix(f.Scenario, "scale"); whole != (f.P50 > 0) {
+			t.Errorf("%s took %v ms", f.Scenario, f.P50)
+		}
+		if f.Against != "" {
+			ratios++
+		}
+	}
+	if len(figures) != 8 || ratios != 2 {
+		t.Errorf("%d scenarios, %d ratios", len(figures), ratios)
+	}
+	if code, out := runToEnd(t, "worker", nil, "bench", "--scenario", "apns,nobody"); code != 1 || !strings.Contains(out, `nobody`) || !strings.Contains(out, "worker-single") {
+		t.Errorf("exit code %d: %s", code, out)
+	}
+}

@@ -1,0 +1,65 @@
+package worker
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+
+	"golang.org/x/term"
+
+	"github.com/volleypush/volley/internal/bench"
+	"github.com/volleypush/volley/internal/cli"
+)
+
+type benchCommand struct {
+	Scenario []string `short:"s" placeholder:"NAME" help:"Which to run, several separated by commas; all of them if none is named."`
+	Runs     int      `default:"3" help:"How often each is run; the figures are medians."`
+	Compare  bool     `help:"Also run the same over net/http, for a ratio that does not depend on the machine."`
+	Scale    int      `default:"1" placeholder:"N" help:"Send an Nth of the notifications: quicker, and less exact."`
+	JSON     bool     `name:"json" help:"Print JSON instead of a table."`
+}
+
+// Help is shown below the usage line of "worker bench --help".
+func (benchCommand) Help() string {
+	return `Provider, broker and worker are processes of their own on this machine, and nothing else should run on it. The processor time is the sender's or worker's alone. Allocations and memory are of the same process; times are from publishing to the provider.
+
+Examples:
+  worker bench --scale 10 --runs 1
+  worker bench --compare --scenario apns,apns-nethttp --runs 5`
+}
+
+// Run measures and prints.
+func (b *benchCommand) Run(s *session) error {
+	if b.Runs < 1 || b.Scale < 1 {
+		return cli.Exitf(cli.ExitUsage, "--runs and --scale are 1 or more")
+	}
+	o := bench.Options{Scenarios: b.Scenario, Runs: b.Runs, Compare: b.Compare, Scale: b.Scale}
+	if file, ok := s.Err.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+		o.Progress = func(text string) { _, _ = fmt.Fprintf(s.Err, "\r\x1b[K%s", text) }
+		defer func() { _, _ = fmt.Fprint(s.Err, "\r\x1b[K") }()
+	}
+	figures, err := bench.Run(s.ctx, o)
+	if err != nil {
+		return exit(cli.ExitFailure, err)
+	}
+	if b.JSON {
+		encoder := json.NewEncoder(s.Out)
+		encoder.SetIndent("", "  ")
+		return exit(cli.ExitFailure, encoder.Encode(figures))
+	}
+	return exit(cli.ExitFailure, bench.Print(s.Out, figures))
+}
+
+// benchPart is a process of a benchmark.
+type benchPart struct {
+	Part string `arg:"" help:"What it is, in JSON."`
+}
+
+// Run does what the part does until its standard input ends.
+func (b *benchPart) Run(s *session) error {
+	var part bench.Part
+	if err := json.Unmarshal([]byte(b.Part), &part); err != nil {
+		return cli.Exitf(cli.ExitUsage, "bench-part is started by worker bench: %w", err)
+	}
+	return exit(cli.ExitFailure, bench.RunPart(s.ctx, part, bench.Standard{In: s.In, Out: s.Out}))
+}
