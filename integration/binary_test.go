@@ -1,9 +1,13 @@
 package integration
 
 import (
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/volleypush/volley/jobs"
+	"github.com/volleypush/volley/results"
 )
 
 // refusals is what the gateway of the binary protocol answers: each error ends a connection in the middle of a batch, some late, some
@@ -52,5 +56,42 @@ func TestBinaryApp(t *testing.T) {
 			s.orders = orders(point)
 			s.crash(death{at: point, after: 3})
 		})
+	}
+}
+
+// Tokens that are gone are accepted over the binary protocol, and told of by its feedback service: on demand a worker reads it, and the
+// tokens come on push.results.
+func TestFeedbackOnDemand(t *testing.T) {
+	script := filepath.Join(t.TempDir(), "script.yaml")
+	text := `rules: [{platform: apns, prefix: "` + token(7) + `", answer: {reason: Unregistered, timestamp_ms: 1795430000000}}]`
+	if err := os.WriteFile(script, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w := startSimulated(t, "--script", script)
+	nc := connect(t, w.url())
+	events := subscribe(t, nc)
+	publish(t, nc, "push.apns", `{"id":"gone","app":"binary","message":"Hello","ids":`+tokens(6, 3)+`}`)
+	events(func(e *results.Event) bool {
+		if e.Kind == results.KindSegment && e.Sent != 3 {
+			t.Errorf("%d of 3 sent", e.Sent)
+		}
+		return e.Job == "gone"
+	})
+	code, output := runToEnd(t, "enqueue", nil, "feedback", "--nats-url", w.url(), "--app", "binary")
+	if code != 0 || !strings.Contains(output, "of app binary") { // the worker may have read it by itself just now
+		t.Fatalf("exit code %d: %s", code, output)
+	}
+	events(func(e *results.Event) bool {
+		if e.Kind != results.KindFeedback {
+			return false
+		}
+		if len(e.ExpiredTokens) != 1 || e.ExpiredTokens[0].Token != token(7) || e.ExpiredTokens[0].TimestampMS != 1795430000000 {
+			t.Errorf("%+v", e)
+		}
+		return true
+	})
+	code, output = runToEnd(t, "enqueue", nil, "feedback", "--nats-url", w.url())
+	if code != 69 || !strings.Contains(output, `no worker has an app "default" with protocol binary`) {
+		t.Errorf("exit code %d: %s", code, output)
 	}
 }

@@ -79,7 +79,7 @@ func balance(orders []*order, events []*results.Event, ledger []simulator.Notifi
 	told := make(map[string][]*results.Event, len(orders))
 	stored := make(map[string]bool, len(events))
 	for _, e := range events {
-		if e.Kind == results.KindProvider || e.Kind == results.KindCredential {
+		if e.Kind == results.KindProvider || e.Kind == results.KindCredential || e.Kind == results.KindFeedback {
 			continue
 		}
 		if stored[e.Subject()] {

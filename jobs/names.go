@@ -15,6 +15,10 @@ const (
 
 	// SubjectResults is where the server re-publishes every stored event for core NATS subscribers.
 	SubjectResults = "push.results"
+
+	// SubjectFeedback and the name of an app is where a worker is asked, by a core NATS request, to read the feedback service of
+	// the app's binary protocol now.
+	SubjectFeedback = "push.feedback"
 )
 
 // Limits of the contract. Each is tested at the limit and at the limit + 1.

@@ -20,6 +20,9 @@ const (
 	KindDuplicateJob Kind = "duplicate_job"
 	KindCredential   Kind = "credential"
 	KindProvider     Kind = "provider"
+	// KindFeedback is a part of the list of Apple's feedback service: its expired_tokens belong to no job, and their index is the
+	// position in the list.
+	KindFeedback Kind = "feedback"
 )
 
 // Action is the closed vocabulary of what a machine should do about a failure.
@@ -62,7 +65,8 @@ type Event struct {
 	// Segment is the number of the segment from 0, Segments how many the job has.
 	Segment  int `json:"segment"`
 	Segments int `json:"segments,omitempty"`
-	// Round is the serial number of the segment's events, from 0; for KindDuplicateJob the duplicate's sequence in PUSH_JOBS.
+	// Round is the serial number of the segment's events, from 0; for KindDuplicateJob the duplicate's sequence in PUSH_JOBS; for
+	// KindFeedback the number of the part.
 	Round int `json:"round"`
 	// Attempt is the highest attempt number any recipient of this round is at, from 1.
 	Attempt int `json:"attempt,omitempty"`
@@ -90,6 +94,9 @@ type Event struct {
 	// State and Detail belong to credential and provider events; Detail is one sentence with the remedy.
 	State  string `json:"state,omitempty"`
 	Detail string `json:"detail,omitempty"`
+
+	// Reading is the id of one reading of the feedback service's list; its parts share it.
+	Reading string `json:"reading,omitempty"`
 
 	Fingerprint string    `json:"fingerprint,omitempty"`
 	At          time.Time `json:"at"`

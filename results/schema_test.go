@@ -96,6 +96,7 @@ func TestSchemaHasTheClosedSets(t *testing.T) {
 	}{
 		"kind": {schema.Properties["kind"].Enum, []any{
 			string(KindSegment), string(KindJobDone), string(KindDead), string(KindDuplicateJob), string(KindCredential), string(KindProvider),
+			string(KindFeedback),
 		}},
 		"platform": {schema.Properties["platform"].Enum, []any{string(jobs.APNS), string(jobs.GCM)}},
 		"action": {schema.Defs["action"].Enum, []any{
@@ -146,6 +147,9 @@ func TestSchemaValidates(t *testing.T) {
 		"dead without a reason":        {"dead", func(e map[string]any) { delete(e, "dead") }},
 		"job_done that sent":           {"job_done", func(e map[string]any) { e["sent"] = 1 }},
 		"an alarm without a state":     {"credential", func(e map[string]any) { delete(e, "state") }},
+		"a list without a reading":     {"feedback", func(e map[string]any) { delete(e, "reading") }},
+		"a list that was sent":         {"feedback", func(e map[string]any) { e["sent"] = 1 }},
+		"a reading of a segment":       {"segment", func(e map[string]any) { e["reading"] = "r" }},
 		"a duplicate of no job":        {"duplicate_job", func(e map[string]any) { delete(e, "job") }},
 		"negative recipients":          {"segment", func(e map[string]any) { e["recipients"] = -1 }},
 		"a leading zero in the ranges": {"segment", func(e map[string]any) { e["retry"].(map[string]any)["indexes"] = "01" }},

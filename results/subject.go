@@ -17,6 +17,9 @@ const (
 	segmentDuplicate = "duplicate"
 )
 
+// JobFeedback stands where a job's id stands in the subjects of feedback events.
+const JobFeedback = "_" + string(KindFeedback)
+
 // UnreadableApp stands for the app of a job that could not be read that far.
 const UnreadableApp = "_"
 
@@ -25,12 +28,13 @@ const UnreadableApp = "_"
 const alarmSlot = 600
 
 // Key is a result subject taken apart: push.results.<platform>.<app>.<job>.<segment>.<round>. For credential and
-// provider events Job is "_credential" or "_provider", Segment the state and Round the number of the 10-minute slot.
+// provider events Job is "_credential" or "_provider", Segment the state and Round the number of the 10-minute slot; for feedback
+// events Job is "_feedback", Segment the reading and Round the part.
 type Key struct {
 	Platform jobs.Platform
 	App      string
 	Job      string
-	// Segment is a number, "done" (job_done), "duplicate" (duplicate_job) or a state.
+	// Segment is a number, "done" (job_done), "duplicate" (duplicate_job), a state or a reading.
 	Segment string
 	// Round is the round; for duplicate_job the duplicate's sequence in PUSH_JOBS.
 	Round int
@@ -62,6 +66,8 @@ func (e *Event) Key() Key {
 		k.Segment = segmentDuplicate
 	case KindCredential, KindProvider:
 		k.Job, k.Segment, k.Round = "_"+string(e.Kind), e.State, int(e.At.Unix()/alarmSlot)
+	case KindFeedback:
+		k.Job, k.Segment = JobFeedback, e.Reading
 	}
 	return k
 }
@@ -113,7 +119,7 @@ func (k Key) check() error {
 		return fmt.Errorf("round %d is negative", k.Round)
 	}
 	if strings.HasPrefix(k.Job, "_") {
-		return nil // an alarm: the segment is a state
+		return nil // an alarm or a list: the segment is a state or a reading
 	}
 	if k.Segment == segmentDone || k.Segment == segmentDuplicate {
 		return nil

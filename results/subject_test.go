@@ -10,7 +10,7 @@ import (
 
 func TestSubjectOfEachKind(t *testing.T) {
 	at := time.Date(2026, 11, 23, 10, 9, 59, 0, time.UTC)
-	base := Event{Platform: jobs.APNS, App: "default", Job: "promo-7", Segment: 3, Round: 2, State: "opened", At: at}
+	base := Event{Platform: jobs.APNS, App: "default", Job: "promo-7", Segment: 3, Round: 2, State: "opened", Reading: "0b5e7c1a-93d4", At: at}
 	for kind, want := range map[Kind]string{
 		KindSegment:      "push.results.apns.default.promo-7.3.2",
 		KindDead:         "push.results.apns.default.promo-7.3.2",
@@ -18,6 +18,7 @@ func TestSubjectOfEachKind(t *testing.T) {
 		KindDuplicateJob: "push.results.apns.default.promo-7.duplicate.2",
 		KindCredential:   "push.results.apns.default._credential.opened.2992380",
 		KindProvider:     "push.results.apns.default._provider.opened.2992380",
+		KindFeedback:     "push.results.apns.default._feedback.0b5e7c1a-93d4.2",
 	} {
 		e := base
 		e.Kind = kind

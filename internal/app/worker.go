@@ -92,6 +92,11 @@ func (w *Worker) begin(ctx context.Context) error {
 		MaxPayload: w.broker.MaxPayload(), MaxSegments: c.MaxSegments, Worker: c.Worker,
 		AckWait: c.AckWait, Nonce: uuid.NewString, Draining: running,
 	}))
+	if err := w.readFeedback(running, handling, group); err != nil {
+		stop()
+		halt()
+		return err
+	}
 	if c.HTTP != "" {
 		server, err := serveHealth(c.HTTP, w)
 		if err != nil {
@@ -124,6 +129,29 @@ func (w *Worker) begin(ctx context.Context) error {
 		w.err = group.Wait()
 		close(w.done)
 	}()
+	return nil
+}
+
+// readFeedback reads the feedback services of the apps that have one, at their intervals and when somebody asks.
+func (w *Worker) readFeedback(running, handling context.Context, group *errgroup.Group) error {
+	f := &feedback{
+		read: w.registry.ExpiredTokens, events: w.broker, now: w.broker.Now, nonce: uuid.NewString, wait: wait,
+		worker: w.options.Config.Worker, maxPayload: w.broker.MaxPayload(), log: w.options.Log("volley.apns"),
+	}
+	for name, a := range w.options.Config.Apps {
+		if a.APNS == nil || a.APNS.Protocol != config.ProtocolBinary {
+			continue
+		}
+		asks := make(chan chan<- FeedbackReading)
+		stop, err := w.broker.Serve(jobs.SubjectFeedback+"."+name, answerer(running, asks))
+		if err != nil {
+			return fmt.Errorf("listening for requests to read the feedback service of app %q: %w", name, err)
+		}
+		group.Go(func() error {
+			defer stop()
+			return f.run(running, handling, name, a.APNS.FeedbackInterval, asks)
+		})
+	}
 	return nil
 }
 

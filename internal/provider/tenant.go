@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"context"
 	"fmt"
 	"sync"
 
@@ -32,6 +33,17 @@ func (a *apnsApp) borrow() (client *apns.Client, giveBack func()) {
 	t := a.tenant
 	t.users.Add(1)
 	return t.client, t.users.Done
+}
+
+// ExpiredTokens reads the feedback service of an app; see apns.Client.ExpiredTokens. Safe for concurrent use.
+func (r *Registry) ExpiredTokens(ctx context.Context, name string) ([]apns.ExpiredToken, error) {
+	a, ok := r.apps[key{jobs.APNS, name}].(*apnsApp)
+	if !ok {
+		return nil, fmt.Errorf("app %q has no APNs credential", name)
+	}
+	client, giveBack := a.borrow()
+	defer giveBack()
+	return client.ExpiredTokens(ctx)
 }
 
 // ReplaceAPNS puts another client in force for an app that has one. Calls under way end on the old client, which is closed

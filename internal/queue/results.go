@@ -17,7 +17,7 @@ import (
 type Query struct {
 	Platform jobs.Platform
 	App      string
-	// Job is a job's id. Events that belong to no job (credential, provider) are not among the answers then.
+	// Job is a job's id. Events that belong to no job (credential, provider, feedback) are not among the answers then.
 	Job string
 	// Campaign is compared with each event that comes; the other fields are the broker's filter and cost nothing.
 	Campaign string

@@ -131,9 +131,13 @@ func FuzzReadPacket(f *testing.F) {
 func FuzzReadExpired(f *testing.F) {
 	f.Add([]byte{0, 0, 0, 30, 0, 2, 1, 2})
 	f.Add([]byte{0, 0, 0, 30, 255, 255, 1})
+	f.Add(append([]byte{0, 0, 0, 30, 0, 100}, make([]byte, 100)...))
+	f.Add(append([]byte{0, 0, 0, 30, 0, 101}, make([]byte, 101)...))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		token, err := readExpired(bytes.NewReader(data))
 		switch {
+		case err == nil && len(token.Token) > 2*MaxTokenBytes:
+			t.Errorf("a token of %d digits", len(token.Token))
 		case err == nil && len(token.Token)/2+6 > len(data):
 			t.Errorf("a token of %d digits from %d bytes", len(token.Token), len(data))
 		case errors.Is(err, io.EOF) && len(data) > 0:

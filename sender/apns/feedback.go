@@ -18,6 +18,9 @@ const (
 	maxExpiredTokens = 1 << 20
 )
 
+// errNoList says that what comes is not the list.
+var errNoList = errors.New("it sends something else than a list of device tokens; check feedback_endpoint")
+
 // ErrNoFeedback says that a client's protocol has no feedback service: over HTTP/2 the answer to a notification says that
 // its token is gone.
 var ErrNoFeedback = errors.New("only protocol binary has a feedback service; over http2 each Response says which tokens are gone")
@@ -78,7 +81,11 @@ func readExpired(r io.Reader) (ExpiredToken, error) {
 	if _, err := io.ReadFull(r, head[:]); err != nil {
 		return ExpiredToken{}, err
 	}
-	token := make([]byte, binary.BigEndian.Uint16(head[4:]))
+	size := binary.BigEndian.Uint16(head[4:])
+	if size > MaxTokenBytes {
+		return ExpiredToken{}, errNoList
+	}
+	token := make([]byte, size)
 	if _, err := io.ReadFull(r, token); err != nil {
 		if errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF

@@ -20,10 +20,11 @@ type rootCmd struct {
 	connectionFlags
 	Version kong.VersionFlag `help:"Print the version and quit."`
 
-	APNS    apnsCmd    `cmd:"" name:"apns" help:"Publish a job for Apple devices."`
-	GCM     gcmCmd     `cmd:"" name:"gcm" help:"Publish a job for Google's GCM / FCM."`
-	Job     jobCmd     `cmd:"" name:"job" help:"Publish jobs that are already JSON: one object, or one per line."`
-	Results resultsCmd `cmd:"" name:"results" help:"Print result events."`
+	APNS     apnsCmd     `cmd:"" name:"apns" help:"Publish a job for Apple devices."`
+	GCM      gcmCmd      `cmd:"" name:"gcm" help:"Publish a job for Google's GCM / FCM."`
+	Job      jobCmd      `cmd:"" name:"job" help:"Publish jobs that are already JSON: one object, or one per line."`
+	Results  resultsCmd  `cmd:"" name:"results" help:"Print result events."`
+	Feedback feedbackCmd `cmd:"" name:"feedback" help:"Read Apple's feedback service of an app with protocol binary now."`
 }
 
 type apnsCmd struct {

@@ -104,6 +104,8 @@ func eventLine(e *results.Event) string {
 	switch e.Kind {
 	case results.KindCredential, results.KindProvider:
 		return out.String() + fmt.Sprintf(" %s %s: %s", e.Kind, e.State, e.Detail)
+	case results.KindFeedback:
+		return out.String() + " feedback service: " + counted(len(e.ExpiredTokens), "expired token", "expired tokens")
 	case results.KindDuplicateJob:
 		return out.String() + " was published again; its first run counts"
 	case results.KindJobDone:
