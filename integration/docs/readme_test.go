@@ -191,6 +191,11 @@ func TestReadmeCommands(t *testing.T) {
 				t.Errorf("%s\n%s", line, out)
 			}
 		},
+		"curl -s --data-binary @examples/faults/": func(line string) {
+			if out := r.run(line); !strings.Contains(out, `"faults":1`) {
+				t.Errorf("%s\n%s", line, out)
+			}
+		},
 		`nats pub push.apns '{"id":"hello-1"`: func(line string) {
 			r.run(line)
 			sub.waitFor(t, "hello-1")

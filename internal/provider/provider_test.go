@@ -229,6 +229,27 @@ func prepareGCM(t *testing.T, protocol gcm.Protocol, now time.Time, body string)
 	return batch.(*gcmBatch), nil
 }
 
+// An option without effect is accepted, is no part of the message, and is told of once and not with every job.
+func TestIgnoredOptionIsToldOnce(t *testing.T) {
+	var told []string
+	app := &gcmApp{
+		GCMParams: GCMParams{Protocol: gcm.V1, Now: func() time.Time { return published }, Notice: func(text string) { told = append(told, text) }},
+		noticed:   map[string]bool{},
+	}
+	for range 3 {
+		batch, err := app.Prepare(segment(t, jobs.GCM, `{"message":"hi","ids":"r","delay_while_idle":true}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if body := string(batch.(*gcmBatch).prepared.Body("r")); strings.Contains(body, "idle") {
+			t.Error(body)
+		}
+	}
+	if diff := cmp.Diff([]string{"delay_while_idle has no effect: FCM v1 has no such option"}, told); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestGCMTimeToLive(t *testing.T) {
 	tests := []struct {
 		name, fields string

@@ -60,16 +60,23 @@ func ParseCredential(data []byte, trusted ...string) (Credential, error) {
 	if json.Unmarshal(data, &file) != nil {
 		return nil, errNotJSON
 	}
+	var credential Credential
+	var err error
 	switch file.Type {
 	case "":
-		return nil, errors.New("has no \"type\": it is not a credential file of Google Cloud (google-services.json of an app is not one)")
+		err = errors.New("has no \"type\": it is not a credential file of Google Cloud (google-services.json of an app is not one)")
 	case accountType:
-		return ParseServiceAccount(data)
+		credential, err = ParseServiceAccount(data)
 	case workloadType:
-		return ParseWorkloadIdentity(data, trusted...)
+		credential, err = ParseWorkloadIdentity(data, trusted...)
+	default:
+		err = fmt.Errorf("is of type %q: use the JSON key of a service account (%s) or the configuration of a workload identity (%s)",
+			plain(file.Type), accountType, workloadType)
 	}
-	return nil, fmt.Errorf("is of type %q: use the JSON key of a service account (%s) or the configuration of a workload identity (%s)",
-		plain(file.Type), accountType, workloadType)
+	if err != nil {
+		return nil, err // and no nil pointer in an interface
+	}
+	return credential, nil
 }
 
 // What is wrong with a credential file whatever its type.

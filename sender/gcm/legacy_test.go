@@ -171,18 +171,21 @@ func TestLegacyAnswers(t *testing.T) {
 	}
 }
 
-// Every error string, each in its own result.
+// Every error string of the reference (gcm-legacy §4), each in its own result: its class, its reference error and what to do.
 func TestLegacyErrorStrings(t *testing.T) {
 	var names []string
 	for i := range legacyReasons {
-		if !legacyReasons[i].Wide {
-			names = append(names, legacyReasons[i].Name)
-		}
+		names = append(names, legacyReasons[i].Name)
 	}
 	s := newServer(t, echo(func(id string) string { return `{"error":"` + id + `"}` }))
 	out := deliver(t, t.Context(), newClient(t, s, Legacy, nil), names...)
 	if diff := cmp.Diff(names, reasonNames(out)); diff != "" {
 		t.Error(diff)
+	}
+	for i, o := range out {
+		if want := wantReasons[slices.IndexFunc(wantReasons, func(r wantReason) bool { return r.name == names[i] })]; o.Class != want.class || o.Reason.Error != want.err || o.Status != 200 {
+			t.Errorf("%s: %v %s", names[i], o.Class, o.Reason.Error)
+		}
 	}
 }
 

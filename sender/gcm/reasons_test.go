@@ -13,8 +13,8 @@ import (
 	"github.com/volleypush/volley/sender"
 )
 
-// wantReasons repeats the tables by hand, from reference gcm-legacy §4 and §3.1, fcm-v1 §6 and §12: one row here per row there.
-var wantReasons = []struct {
+// wantReason is one row of the tables.
+type wantReason struct {
 	name   string
 	class  sender.Class
 	wide   bool
@@ -22,7 +22,10 @@ var wantReasons = []struct {
 	err    string
 	code   results.Code
 	action results.Action
-}{
+}
+
+// wantReasons repeats the tables by hand, from reference gcm-legacy §4 and §3.1, fcm-v1 §6 and §12: one row here per row there.
+var wantReasons = []wantReason{
 	{"MissingRegistration", sender.BadJob, false, 0, "GCMMissingRegistrationError", "MissingRegistration", "fix_payload"},
 	{"InvalidRegistration", sender.Rejected, false, 0, "GCMInvalidRegistrationError", "InvalidRegistration", "delete_token"},
 	{"NotRegistered", sender.Expired, false, 0, "GCMUnregisteredDeviceError", "NotRegistered", "delete_token"},

@@ -251,3 +251,31 @@ func TestSubjectTokenOfAURL(t *testing.T) {
 		t.Error(out[0].Class, text)
 	}
 }
+
+// Whatever a credential file holds: what is accepted sends tokens nowhere but to Google, and an error quotes nothing of a key.
+func FuzzParseCredential(f *testing.F) {
+	f.Add(accountJSON("https://oauth2.example/token"))
+	f.Add([]byte(`{"type":"external_account","audience":"a","subject_token_type":"t","token_url":"https://sts.googleapis.com/v1/token","credential_source":{"file":"/x"}}`))
+	f.Add([]byte(`{"type":"external_account","audience":"a","subject_token_type":"t","token_url":"https://sts.googleapis.com@x/","credential_source":{"environment_id":"aws1","url":"http://[::1]:1"}}`))
+	f.Add([]byte(`{"type":"service_account","client_email":"e","project_id":"p","private_key":"k","token_uri":"http://x"}`))
+	f.Add([]byte(`[`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		credential, err := ParseCredential(data)
+		switch c := credential.(type) {
+		case nil:
+			if err == nil || strings.Contains(err.Error(), "BEGIN") {
+				t.Fatal(err)
+			}
+		case *ServiceAccount:
+			if u, err := url.Parse(c.TokenURI); err != nil || u.Scheme != "https" {
+				t.Fatal(c.TokenURI)
+			}
+		case *WorkloadIdentity:
+			for _, u := range []*url.URL{c.tokenURL, c.impersonationURL} {
+				if u != nil && (u.Scheme != "https" || !strings.HasSuffix(u.Host, ".googleapis.com")) {
+					t.Fatal(u)
+				}
+			}
+		}
+	})
+}
