@@ -117,11 +117,19 @@ func TestMixedCampaignBalances(t *testing.T) {
 		t.Errorf("%d recipients, %d missing, %d unplaced, %d twice, %d uncertain: %q", b.recipients, b.missing, b.unplaced, len(b.twice), len(b.uncertain), b.faults)
 	}
 	got := map[recipient]string{}
+	alarms := map[string]int{}
 	for _, e := range s.events {
+		if e.Kind == results.KindCredential {
+			alarms[fmt.Sprint(e.Platform, ".", e.App, " ", e.State)]++
+		}
 		if e.Kind == results.KindSegment && e.Campaign != "mixed" {
 			t.Errorf("%s is of campaign %q", e.ID, e.Campaign)
 		}
 		maps.Copy(got, placesOf(e))
+	}
+	// One, of both workers; two if a slot of ten minutes ends meanwhile.
+	if n := alarms["gcm.default push_key_rejected"]; n < 1 || n > 2 || len(alarms) != 1 {
+		t.Errorf("alarms %v", alarms)
 	}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(recipient{})); diff != "" {
 		t.Error(diff)

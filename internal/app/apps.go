@@ -13,6 +13,7 @@ import (
 
 	"github.com/volleypush/volley/internal/config"
 	"github.com/volleypush/volley/internal/provider"
+	"github.com/volleypush/volley/jobs"
 )
 
 // openApps reads every app's credentials and makes the keeper of those that change. All faults come back at once, each named by app; nothing is dialled yet.
@@ -55,7 +56,7 @@ func addAPNS(registry *provider.Registry, keeper *keeper, name string, a *config
 		ErrorTimeout: time.Duration(s.DefaultErrorTimeout * float64(time.Second)), Expiration: time.Duration(s.DefaultExpirationOffset) * time.Second,
 		BatchSize: s.DefaultBatchSize, MaxPayloadLength: s.DefaultMaxPayloadLength, Retries: s.DefaultRetries,
 		MaxAttempts: a.MaxAttempts, MessageIDs: a.MessageIDs, Source: s.KeyFile + s.Certificate, // one of them
-		WrongEnvironment: func(detail string) { keeper.alarm(name, stateWrongEnvironment, detail) },
+		WrongEnvironment: func(detail string) { keeper.alarm(jobs.APNS, name, stateWrongEnvironment, detail) },
 	})
 	return nil
 }

@@ -24,6 +24,7 @@ const (
 	stateExpiring         = "expiring"
 	stateExpired          = "expired"
 	stateWrongEnvironment = "wrong_environment"
+	statePushKeyRejected  = "push_key_rejected"
 )
 
 // credentialLook is the pause between two looks at the files. One that changed is taken when it was the same for two looks, so that
@@ -63,9 +64,9 @@ func newKeeper(now func() time.Time, log zerolog.Logger) *keeper {
 }
 
 // alarm tells of something without waiting for anything. What does not fit is only logged: it would be raised again.
-func (k *keeper) alarm(app, state, detail string) {
+func (k *keeper) alarm(platform jobs.Platform, app, state, detail string) {
 	select {
-	case k.alarms <- credentialEvent(jobs.APNS, app, state, detail):
+	case k.alarms <- credentialEvent(platform, app, state, detail):
 	default:
 		k.log.Warn().Str("app", app).Str("state", state).Msg(detail)
 	}

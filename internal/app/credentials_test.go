@@ -388,7 +388,7 @@ func TestCredentialEventsOfAWorker(t *testing.T) {
 func TestAlarmsNeverBlock(t *testing.T) {
 	k := newKeeper(time.Now, zerolog.Nop())
 	for range 3 * cap(k.alarms) {
-		k.alarm("shop", stateWrongEnvironment, "text")
+		k.alarm(jobs.APNS, "shop", stateWrongEnvironment, "text")
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	told := 0

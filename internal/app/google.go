@@ -49,7 +49,8 @@ func addGCM(registry *provider.Registry, keeper *keeper, name string, a *config.
 	}
 	registry.AddGCM(provider.GCMParams{
 		Name: name, Client: connection, Protocol: client.Protocol, Project: project, Now: now, MaxAttempts: a.MaxAttempts, MessageIDs: a.MessageIDs,
-		Notice: func(text string) { log.Warn().Msg(text) },
+		Notice:          func(text string) { log.Warn().Msg(text) },
+		PushKeyRejected: func(detail string) { keeper.alarm(jobs.GCM, name, statePushKeyRejected, detail) },
 	})
 	return nil
 }

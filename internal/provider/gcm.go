@@ -24,6 +24,8 @@ type GCMParams struct {
 	MessageIDs  bool
 	// Notice is called once for each option that a job gave and the protocol ignores; nil for nobody.
 	Notice func(text string)
+	// PushKeyRejected is told, now and then, that Apple or a browser refuses the key in the Firebase project; nil for nobody.
+	PushKeyRejected func(detail string)
 }
 
 // AddGCM registers an app's GCM side. The registry closes the client.
@@ -35,6 +37,8 @@ type gcmApp struct {
 	GCMParams
 	mu      sync.Mutex
 	noticed map[string]bool
+	// alarmed is when PushKeyRejected was told last.
+	alarmed time.Time
 }
 
 func (a *gcmApp) Reason(name string) *sender.Reason { return gcm.Reason(name) }
@@ -131,6 +135,7 @@ func (b *gcmBatch) Send(ctx context.Context, recipients []int, proceed func() bo
 	}
 	answers := make([]sender.Outcome, len(recipients))
 	b.app.Client.Deliver(ctx, &request, answers)
+	b.app.judge(answers)
 	for k, i := range recipients {
 		out[i] = answers[k]
 	}

@@ -10,6 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/volleypush/volley/jobs"
+	"github.com/volleypush/volley/results"
+	"github.com/volleypush/volley/sender"
 	"github.com/volleypush/volley/sender/apns"
 	"github.com/volleypush/volley/sender/apns/apnstest"
 	"github.com/volleypush/volley/sender/gcm"
@@ -248,6 +250,39 @@ func TestIgnoredOptionIsToldOnce(t *testing.T) {
 	if diff := cmp.Diff([]string{"delay_while_idle has no effect: FCM v1 has no such option"}, told); diff != "" {
 		t.Error(diff)
 	}
+}
+
+// The key in the Firebase project is refused recipient by recipient; that is told once in ten minutes, and nobody is to be deleted.
+func TestRefusedPushKeyIsTold(t *testing.T) {
+	now := published
+	var told []string
+	app := &gcmApp{GCMParams: GCMParams{Name: "shop", Now: func() time.Time { return now }, PushKeyRejected: func(text string) { told = append(told, text) }}}
+	answer := func(reason string) []sender.Outcome {
+		return []sender.Outcome{{Class: sender.Accepted}, sender.Failed(gcm.Reason(reason), 401)}
+	}
+	app.judge(answer("UNREGISTERED"))
+	if len(told) > 0 {
+		t.Errorf("told of a dead token: %s", told)
+	}
+	app.judge(answer("THIRD_PARTY_AUTH_ERROR"))
+	app.judge(answer("InvalidApnsCredential"))
+	now = now.Add(alarmEvery - 1)
+	app.judge(answer("THIRD_PARTY_AUTH_ERROR"))
+	if len(told) != 1 || !strings.HasPrefix(told[0], `app "shop": THIRD_PARTY_AUTH_ERROR: `) {
+		t.Errorf("%q", told)
+	}
+	now = now.Add(1)
+	app.judge(answer("InvalidApnsCredential"))
+	if len(told) != 2 {
+		t.Errorf("%q", told)
+	}
+	for _, name := range []string{"THIRD_PARTY_AUTH_ERROR", "InvalidApnsCredential"} {
+		if r := gcm.Reason(name); r.Action == results.ActionDeleteToken {
+			t.Errorf("%s asks for the deletion of a token", name)
+		}
+	}
+	app.PushKeyRejected = nil
+	app.judge(answer("THIRD_PARTY_AUTH_ERROR"))
 }
 
 func TestGCMTimeToLive(t *testing.T) {
