@@ -115,7 +115,10 @@ func describeBinary(a *config.APNS, client *apns.Client) string {
 
 func describeGCM(g *config.GCM, workers int) string {
 	if g.Protocol == config.ProtocolLegacy {
-		return "legacy protocol, " + cmp.Or(g.Endpoint, gcm.DefaultLegacyEndpoint) + ", server key"
+		if g.Endpoint == "" {
+			return "legacy protocol, " + gcm.DefaultLegacyEndpoint + ", which Google has switched off: set endpoint to a gateway that speaks it, or protocol v1"
+		}
+		return "legacy protocol, " + g.Endpoint + ", server key"
 	}
 	credential := "credential from " + g.ServiceAccount
 	if g.MetadataServer {

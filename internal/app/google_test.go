@@ -1,8 +1,15 @@
 package app
 
 import (
+	"errors"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/volleypush/volley/internal/config"
+	"github.com/volleypush/volley/jobs"
 )
 
 // The apps of one project share one quota, of which this worker has its part; another project has its own.
@@ -30,5 +37,45 @@ func TestQuotasOfApps(t *testing.T) {
 	}
 	if _, err = shares.of("simulator demo", "f", 60); err == nil {
 		t.Error("a limit for one app and none for the other of the same project")
+	}
+}
+
+// Apps of one project are paused together and share a quota; apps of another project, or of another protocol, have nothing to do with them.
+func TestAppsKnowTheirProject(t *testing.T) {
+	simulators, err := StartSimulators(SimulatorOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = simulators.Close() }()
+	c := config.Default()
+	if c.Apps, err = simulators.Credentials(t.TempDir()); err != nil {
+		t.Fatal(err)
+	}
+	named := func(project string) *config.App {
+		a, g := *c.Apps["default"], *c.Apps["default"].GCM
+		a.APNS, a.GCM, g.ProjectID = nil, &g, project
+		return &a
+	}
+	c.Apps["twin"], c.Apps["stranger"] = named(SimulatedProject), named("another")
+	registry, _, err := openApps(c, time.Now, func(string) zerolog.Logger { return zerolog.Nop() })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = registry.Close() }()
+	project := func(name string) string {
+		app, _ := registry.App(jobs.GCM, name)
+		return app.Project()
+	}
+	if project("default") == "" || project("default") != project("twin") || project("stranger") == project("default") || project("legacy") != "" {
+		t.Errorf("projects %q %q %q %q", project("default"), project("twin"), project("stranger"), project("legacy"))
+	}
+	if app, _ := registry.App(jobs.APNS, "default"); app.Project() != "" {
+		t.Errorf("Apple's project is %q", app.Project())
+	}
+
+	c.Apps["twin"].GCM.QuotaPerMinute = 1000
+	_, _, err = openApps(c, time.Now, func(string) zerolog.Logger { return zerolog.Nop() })
+	if err == nil || !errors.Is(err, ErrCredentials) || !strings.Contains(err.Error(), `apps.twin.gcm: quota_per_minute is 1000, but app "default" of the same project has 0`) {
+		t.Error(err)
 	}
 }
