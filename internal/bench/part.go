@@ -41,6 +41,8 @@ type Part struct {
 	Count       int
 	Calls       int
 	Worker      string
+	// Profile is the file that a sender or worker writes where its processor time goes to; "" for none.
+	Profile string
 }
 
 // part is a running one.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -70,6 +71,8 @@ type Options struct {
 	Compare bool
 	// Scale divides the number of notifications of every scenario; at least one.
 	Scale int
+	// Profiles is the folder for CPU profiles, one for each process that is measured; "" for none.
+	Profiles string
 	// Progress is told what is about to run; nil for nobody.
 	Progress func(text string)
 }
@@ -87,7 +90,7 @@ func Run(ctx context.Context, o Options) ([]Figures, error) {
 			if o.Progress != nil {
 				o.Progress(fmt.Sprintf("run %d of %d: %s", n+1, max(o.Runs, 1), s.What))
 			}
-			f, err := measure(ctx, s)
+			f, err := measure(ctx, s, o.Profiles)
 			if err != nil {
 				return nil, fmt.Errorf("scenario %s: %w", s.Name, err)
 			}
@@ -141,8 +144,16 @@ func relate(scenarios []Scenario, all []Figures) {
 
 // crew are the running parts of a scenario.
 type crew struct {
-	dir   string
-	parts []*part
+	dir, profiles string
+	parts         []*part
+}
+
+// profile is where a part's profile goes.
+func (c *crew) profile(scenario, name string) string {
+	if c.profiles == "" {
+		return ""
+	}
+	return filepath.Join(c.profiles, scenario+"-"+name+".pprof")
 }
 
 func (c *crew) launch(ctx context.Context, p Part, hello any) (*part, error) {
@@ -162,12 +173,12 @@ func (c *crew) end() (err error) {
 	return errors.Join(err, os.RemoveAll(c.dir))
 }
 
-func measure(ctx context.Context, s Scenario) (f Figures, err error) {
+func measure(ctx context.Context, s Scenario, profiles string) (f Figures, err error) {
 	dir, err := os.MkdirTemp("", "volley-bench-")
 	if err != nil {
 		return f, fmt.Errorf("making a folder: %w", err)
 	}
-	c := &crew{dir: dir}
+	c := &crew{dir: dir, profiles: profiles}
 	defer func() { err = errors.Join(err, c.end()) }()
 	provider, err := c.launch(ctx, Part{Role: "provider", Provider: s.Provider, Engine: s.Engine, Connections: s.Connections}, &ready{})
 	if err != nil {
@@ -181,7 +192,7 @@ func measure(ctx context.Context, s Scenario) (f Figures, err error) {
 
 // alone measures a sender.
 func (c *crew) alone(ctx context.Context, s Scenario, provider *part) (f Figures, err error) {
-	sender, err := c.launch(ctx, Part{Role: "sender", Count: s.Count, Calls: s.Calls}, &ready{})
+	sender, err := c.launch(ctx, Part{Role: "sender", Count: s.Count, Calls: s.Calls, Profile: c.profile(s.Name, "sender")}, &ready{})
 	if err != nil {
 		return f, err
 	}
@@ -222,7 +233,8 @@ func (c *crew) whole(ctx context.Context, s Scenario, provider *part) (f Figures
 	}
 	var workers []*part
 	for n := range max(s.Whole.Workers, 1) {
-		w, err := c.launch(ctx, Part{Role: "worker", Broker: broker.Address, Worker: fmt.Sprintf("w-%d", n)}, &ready{})
+		name := fmt.Sprintf("w-%d", n)
+		w, err := c.launch(ctx, Part{Role: "worker", Broker: broker.Address, Worker: name, Profile: c.profile(s.Name, name)}, &ready{})
 		if err != nil {
 			return f, err
 		}

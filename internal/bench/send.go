@@ -45,7 +45,7 @@ func send(ctx context.Context, p Part, std Standard) error {
 	// Connections are opened, and their limits learnt, before anything is measured. These recipients come before all others.
 	warm := make([]sender.Outcome, perCall)
 	call(ctx, 0, warm)
-	meter := newMeter()
+	meter := newMeter(p.Profile)
 	err = obey(std.In, std.Out, ready{}, func(string) (any, error) {
 		meter.reset()
 		accepted := sendAll(ctx, p, call)

@@ -22,7 +22,7 @@ func work(ctx context.Context, p Part, std Standard) error {
 	if err != nil {
 		return fmt.Errorf("starting a worker: %w", err)
 	}
-	meter := newMeter()
+	meter := newMeter(p.Profile)
 	err = obey(std.In, std.Out, ready{}, func(do string) (any, error) {
 		used := meter.read()
 		if do == doReset {

@@ -60,9 +60,10 @@ func (c *Conn) Pull(ctx context.Context, p Puller) error {
 	l := &pull{
 		Puller: p, conn: c,
 		log:   c.log.With().Str("stream", p.Stream).Str("durable", p.Durable).Logger(),
-		inbox: make(chan arrival), over: make(chan struct{}), kicked: make(chan struct{}, 1), stop: ctx.Done(),
+		inbox: make(chan arrival), next: make(chan *held), over: make(chan struct{}), kicked: make(chan struct{}, 1), stop: ctx.Done(),
 	}
 	l.pause.InitialInterval, l.pause.MaxInterval, l.pause.Multiplier, l.pause.RandomizationFactor = troubleWait, troubleWaitMax, 2, 0.5
+	defer l.hands.Wait()
 	defer close(l.over)
 	defer c.onReconnect(func() {
 		select {
@@ -101,7 +102,9 @@ type pull struct {
 	busy     bool // the last pull brought as much as was asked for
 	reserved int  // slots taken for deliveries that are asked for
 	waiting  []*held
-	handlers sync.WaitGroup
+	handlers sync.WaitGroup // one for each delivery that is handled
+	hands    sync.WaitGroup // the goroutines that handle them
+	next     chan *held     // what a goroutine that is free takes
 
 	trouble error // what is wrong now, nil if nothing
 	pause   backoff.ExponentialBackOff

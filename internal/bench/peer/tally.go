@@ -8,7 +8,7 @@ import (
 )
 
 // MaxRecipients is how many recipients one benchmark may have.
-const MaxRecipients = 1 << 26
+const MaxRecipients = 1 << 23
 
 // Report is what a peer has seen since its last reset.
 type Report struct {

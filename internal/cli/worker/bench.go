@@ -16,6 +16,7 @@ type benchCommand struct {
 	Runs     int      `default:"3" help:"How often each is run; the figures are medians."`
 	Compare  bool     `help:"Also run the same over net/http, for a ratio that does not depend on the machine."`
 	Scale    int      `default:"1" placeholder:"N" help:"Send an Nth of the notifications: quicker, and less exact."`
+	Profile  string   `placeholder:"DIR" help:"Write a CPU profile of each sender and worker into this folder (go tool pprof)."`
 	JSON     bool     `name:"json" help:"Print JSON instead of a table."`
 }
 
@@ -33,7 +34,12 @@ func (b *benchCommand) Run(s *session) error {
 	if b.Runs < 1 || b.Scale < 1 {
 		return cli.Exitf(cli.ExitUsage, "--runs and --scale are 1 or more")
 	}
-	o := bench.Options{Scenarios: b.Scenario, Runs: b.Runs, Compare: b.Compare, Scale: b.Scale}
+	if b.Profile != "" {
+		if err := os.MkdirAll(b.Profile, 0o700); err != nil {
+			return exit(cli.ExitFailure, fmt.Errorf("making the folder for profiles: %w", err))
+		}
+	}
+	o := bench.Options{Scenarios: b.Scenario, Runs: b.Runs, Compare: b.Compare, Scale: b.Scale, Profiles: b.Profile}
 	if file, ok := s.Err.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
 		o.Progress = func(text string) { _, _ = fmt.Fprintf(s.Err, "\r\x1b[K%s", text) }
 		defer func() { _, _ = fmt.Fprint(s.Err, "\r\x1b[K") }()
