@@ -23,7 +23,7 @@ func addGCM(registry *provider.Registry, keeper *keeper, name string, a *config.
 	if err != nil {
 		return err
 	}
-	client := gcm.Config{Protocol: gcm.Protocol(s.Protocol), Endpoint: s.Endpoint, ProjectID: s.ProjectID, RootCAs: roots, Now: now}
+	client := gcm.Config{Protocol: gcm.Protocol(s.Protocol), Engine: gcm.Engine(s.Engine), Connections: s.Connections, Endpoint: s.Endpoint, ProjectID: s.ProjectID, RootCAs: roots, Now: now}
 	project := ""
 	if s.Protocol == config.ProtocolLegacy {
 		key, err := s.Key()

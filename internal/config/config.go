@@ -81,7 +81,7 @@ type App struct {
 	MessageIDs bool `yaml:"message_ids"`
 }
 
-// Values of APNS.Protocol, APNS.Engine, APNS.Environment and GCM.Protocol.
+// Values of APNS.Protocol, APNS.Engine, GCM.Engine, APNS.Environment and GCM.Protocol.
 const (
 	ProtocolHTTP2         = "http2"
 	ProtocolBinary        = "binary"
@@ -141,6 +141,11 @@ type APNS struct {
 type GCM struct {
 	// Protocol is v1 (FCM, the default) or legacy (GCM JSON).
 	Protocol string `yaml:"protocol"`
+	// Engine is what speaks HTTP/2 for v1: pipelined (the default, except through a proxy), or nethttp, which is slower and there
+	// in case of doubt.
+	Engine string `yaml:"engine"`
+	// Connections is the most connections of a worker at a time, 1–100, each with up to 100 messages in the air. Default 4.
+	Connections int `yaml:"connections"`
 	// ServiceAccount is the path of the JSON key of a service account, or of the configuration of a workload identity, for v1.
 	ServiceAccount string `yaml:"service_account,omitempty" path:"read"`
 	// MetadataServer takes the service account that this machine in Google Cloud runs as, instead of a file. Default false.
@@ -195,7 +200,9 @@ func DefaultAPNS() *APNS {
 }
 
 // DefaultGCM is the gcm section of an app of which nothing is said yet.
-func DefaultGCM() *GCM { return &GCM{Protocol: ProtocolV1, QuotaPerMinute: 600_000} }
+func DefaultGCM() *GCM {
+	return &GCM{Protocol: ProtocolV1, Engine: EnginePipelined, Connections: 4, QuotaPerMinute: 600_000}
+}
 
 // Password is the certificate's password, from the setting or its file; the zero Secret if there is none.
 func (a *APNS) Password() (Secret, error) {

@@ -68,7 +68,7 @@ func TestDefaults(t *testing.T) {
 			Protocol: "http2", Engine: "pipelined", Connections: 4, Environment: "production", DefaultErrorTimeout: 10, DefaultExpirationOffset: 2592000,
 			DefaultBatchSize: 100, DefaultMaxPayloadLength: 0, DefaultRetries: 5, FeedbackInterval: time.Hour,
 		},
-		GCM:         &GCM{Protocol: "v1", QuotaPerMinute: 600_000},
+		GCM:         &GCM{Protocol: "v1", Engine: "pipelined", Connections: 4, QuotaPerMinute: 600_000},
 		MaxAttempts: 10,
 	}
 	if diff := cmp.Diff(map[string]*App{"a": app}, c.Apps); diff != "" {
@@ -125,7 +125,7 @@ func TestVariablesOfOtherPrograms(t *testing.T) {
 	if c.NATS.URL.Reveal() != "nats://other" || c.NATS.Creds != "/other.creds" {
 		t.Errorf("%+v", c.NATS)
 	}
-	if diff := cmp.Diff(map[string]*App{"default": {MaxAttempts: 10, GCM: &GCM{Protocol: "v1", QuotaPerMinute: 600_000, ServiceAccount: "/google.json"}}}, c.Apps); diff != "" {
+	if diff := cmp.Diff(map[string]*App{"default": {MaxAttempts: 10, GCM: &GCM{Protocol: "v1", Engine: "pipelined", Connections: 4, QuotaPerMinute: 600_000, ServiceAccount: "/google.json"}}}, c.Apps); diff != "" {
 		t.Errorf("no app configured: %s", diff)
 	}
 	ours := map[string]string{"VOLLEY_NATS_URL": "nats://ours", "VOLLEY_NATS_CREDS": "/our.creds"}

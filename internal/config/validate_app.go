@@ -121,6 +121,8 @@ func (v *checker) apnsCertificate(a *APNS) {
 }
 
 func (v *checker) gcm(g *GCM) {
+	v.oneOf("engine", g.Engine, EnginePipelined, EngineNetHTTP)
+	v.between("connections", g.Connections, 1, maxConnections)
 	if v.oneOf("protocol", g.Protocol, ProtocolV1, ProtocolLegacy) {
 		if g.Protocol == ProtocolV1 {
 			v.gcmV1(g)

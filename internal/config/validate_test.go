@@ -208,6 +208,8 @@ func TestInvalid(t *testing.T) {
 		"retries":          {func(c *Config) { c.Apps["key"].APNS.DefaultRetries = 0 }, "apps.key.apns.default_retries is 0"},
 		"retries up":       {func(c *Config) { c.Apps["key"].APNS.DefaultRetries = 101 }, "apps.key.apns.default_retries is 101"},
 
+		"gcm engine":         {func(c *Config) { c.Apps["key"].GCM.Engine = "curl" }, `apps.key.gcm.engine is "curl", but must be one of pipelined, nethttp`},
+		"gcm connections":    {func(c *Config) { c.Apps["key"].GCM.Connections = 0 }, "apps.key.gcm.connections is 0, but must be between 1 and 100"},
 		"gcm protocol":       {func(c *Config) { c.Apps["key"].GCM.Protocol = "http" }, `apps.key.gcm.protocol is "http", but must be one of v1, legacy`},
 		"no service_account": {func(c *Config) { c.Apps["key"].GCM.ServiceAccount = "" }, "apps.key.gcm.service_account is missing: set the path of the service account's JSON key, or GOOGLE_APPLICATION_CREDENTIALS, or metadata_server"},
 		"two accounts":       {func(c *Config) { c.Apps["key"].GCM.MetadataServer = true }, "apps.key.gcm.service_account and metadata_server are both given"},

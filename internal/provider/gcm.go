@@ -126,7 +126,7 @@ func (b *gcmBatch) Deadline() time.Time { return b.deadline }
 
 // Send implements pipeline.Batch. A malformed registration ID fails alone, in the sender.
 func (b *gcmBatch) Send(ctx context.Context, recipients []int, proceed func() bool, out []sender.Outcome) {
-	request := gcm.Request{Message: b.prepared, Proceed: proceed}
+	request := gcm.Request{Message: b.prepared, Proceed: proceed, NoProviderIDs: !b.app.GCMParams.MessageIDs}
 	if _, target := b.seg.Job.Target(); !target {
 		request.Tokens = make([]string, len(recipients))
 		for k, i := range recipients {

@@ -106,7 +106,7 @@ func (c *call) templateFor(host, authorization string) *h2.Template {
 }
 
 func (l *pipelined) cancel(c *call, into []landing) []landing {
-	l.answers = l.conn.Cancel(c, l.answers[:0])
+	l.answers = l.conn.Cancel(c, 0, l.answers[:0])
 	for i := range l.answers {
 		a := &l.answers[i]
 		reason := Reason(NotBegun)

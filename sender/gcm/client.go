@@ -19,7 +19,9 @@ type Client struct {
 	config   Config
 	endpoint *url.URL
 	pool     *pool
-	tokens   *tokens // nil for Legacy
+	// pipelined says that messages go over the pipelined engine.
+	pipelined bool
+	tokens    *tokens // nil for Legacy
 }
 
 // New makes a client. It opens no connection. A missing or malformed credential is an *AuthError.
@@ -29,10 +31,22 @@ func New(config Config) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{config: config, endpoint: endpoint, pool: newPool(config, endpoint)}
+	if c.pipelined = pipelines(config, endpoint); c.pipelined {
+		c.pool.open = c.pool.openPipe
+	}
 	if config.Protocol == V1 {
 		c.tokens = newTokens(config)
 	}
 	return c, nil
+}
+
+// pipelines says whether messages go over the pipelined engine, which does not know proxies.
+func pipelines(config Config, endpoint *url.URL) bool {
+	if config.Protocol != V1 || config.Engine == EngineNetHTTP {
+		return false
+	}
+	via, err := config.Proxy(&http.Request{URL: endpoint, Host: endpoint.Host, Header: http.Header{}})
+	return via == nil && err == nil
 }
 
 // Close closes all connections; requests under way become sender.Uncertain. The client can be used again afterwards.
@@ -76,6 +90,8 @@ type Request struct {
 	Message *Prepared
 	// ErrorTimeout is how long each answer may take; 0 is the client's RequestTimeout.
 	ErrorTimeout time.Duration
+	// NoProviderIDs leaves Outcome.ProviderID empty, which spares a copy of it for each recipient; V1 only.
+	NoProviderIDs bool
 	// Proceed is asked before each request is begun; once it answers false the rest is sender.Unsent. It must answer at once and is
 	// called from any goroutine. nil means always.
 	Proceed func() bool

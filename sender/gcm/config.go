@@ -40,6 +40,17 @@ const (
 	DefaultConnectTimeout = 10 * time.Second
 )
 
+// Engine is what speaks HTTP/2 for V1.
+type Engine string
+
+// The engines. Both send the same and answer the same.
+const (
+	// EnginePipelined writes many messages ahead in one go. The default, except through a proxy.
+	EnginePipelined Engine = "pipelined"
+	// EngineNetHTTP is Go's own client, one goroutine per message in the air. It knows proxies, and HTTP/1.1.
+	EngineNetHTTP Engine = "nethttp"
+)
+
 // Config is what a Client needs to know. The zero value of an optional field is its default. Printing a Config in any way shows no
 // credentials.
 type Config struct {
@@ -67,6 +78,8 @@ type Config struct {
 
 	// RootCAs verifies the endpoint and the token endpoint; nil means the system's. Verification can't be switched off.
 	RootCAs *x509.CertPool
+	// Engine is what speaks HTTP/2; V1 only. Legacy has few requests, and they are large: it stays with net/http.
+	Engine Engine
 	// Connections and Streams bound the requests under way: at most Connections × Streams.
 	Connections int
 	Streams     int
@@ -131,6 +144,11 @@ func (c Config) withDefaults() (Config, *url.URL, error) {
 		}
 	default:
 		return c, nil, fmt.Errorf("gcm: unknown protocol %q: use %q or %q", string(c.Protocol), string(V1), string(Legacy))
+	}
+	switch c.Engine {
+	case "", EnginePipelined, EngineNetHTTP:
+	default:
+		return c, nil, fmt.Errorf("gcm: unknown engine %q: use %q or %q", string(c.Engine), string(EnginePipelined), string(EngineNetHTTP))
 	}
 	endpoint, err := c.endpoint()
 	if err != nil {

@@ -8,6 +8,8 @@ import (
 	"net"
 	"strings"
 	"unicode"
+
+	"github.com/volleypush/volley/sender/internal/h2"
 )
 
 // connectDetail says in words why there is no connection. It is the same text for all who tried: no local address or port.
@@ -29,6 +31,8 @@ func connectDetail(err error) string {
 		return "the server does not speak TLS: check endpoint"
 	case errors.As(err, &dns):
 		return "the name " + plain(dns.Name) + " can't be resolved"
+	case errors.Is(err, h2.ErrProtocol):
+		return "the server does not speak HTTP/2: check endpoint, or set engine: nethttp"
 	case errors.Is(err, context.DeadlineExceeded):
 		return "connecting took too long"
 	case errors.As(err, &op):

@@ -10,10 +10,18 @@ import (
 func (d *delivery) sendFCM() {
 	message := d.request.Message
 	if message.target != "" {
+		if d.client.pipelined {
+			d.flow([]int{0})
+			return
+		}
 		d.each(1, 1, func(int) { d.settle(0, d.sendOne(message.target)) }, func(int) { d.out[0] = d.notBegun() })
 		return
 	}
 	positions := d.sendable()
+	if d.client.pipelined {
+		d.flow(positions)
+		return
+	}
 	config := d.client.config
 	d.each(len(positions), config.Connections*config.Streams, func(i int) {
 		at := positions[i]

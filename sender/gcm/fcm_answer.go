@@ -63,7 +63,11 @@ func (d *delivery) readFCM(a answer, id string) sender.Outcome {
 			// A page that answers 200 to anything is no acceptance.
 			return sender.Failed(reasonsByName[reasonAnswerUnreadable], a.status)
 		}
-		return sender.Outcome{Class: sender.Accepted, Status: a.status, ProviderID: string(body.Name)}
+		o := sender.Outcome{Class: sender.Accepted, Status: a.status}
+		if !d.request.NoProviderIDs {
+			o.ProviderID = string(body.Name)
+		}
+		return o
 	}
 	e := fcmError{state: string(body.Error.Status), message: string(body.Error.Message)}
 	for _, raw := range body.Error.Details {

@@ -102,6 +102,23 @@ func newClient(t *testing.T, s *server, p Protocol, change func(*Config)) *Clien
 	return c
 }
 
+// onEngines runs a test on each engine: what a test says holds for both.
+func onEngines(t *testing.T, test func(t *testing.T, e Engine)) {
+	for _, e := range []Engine{EnginePipelined, EngineNetHTTP} {
+		t.Run(string(e), func(t *testing.T) { test(t, e) })
+	}
+}
+
+// newClientOn is newClient for V1 with one of the engines.
+func newClientOn(t *testing.T, s *server, e Engine, change func(*Config)) *Client {
+	t.Helper()
+	return newClient(t, s, V1, func(c *Config) {
+		if c.Engine = e; change != nil {
+			change(c)
+		}
+	})
+}
+
 func prepare(t *testing.T, c *Client, m *Message) *Prepared {
 	t.Helper()
 	p, err := c.Prepare(m)

@@ -36,6 +36,7 @@ type pool struct {
 	transport *http.Transport
 	address   string
 	config    Config
+	open      func(ctx context.Context) (*conn, error)
 
 	mu      sync.Mutex
 	conns   []*conn
@@ -48,21 +49,49 @@ type pool struct {
 	endLife context.CancelFunc
 	// dialEnd is closed when the attempt under way, or the last one, has ended.
 	dialEnd chan struct{}
+	// closed counts calls of close; ending are connections that are being closed.
+	closed int
+	ending []<-chan struct{}
 }
 
 // conn is one connection. Its fields are guarded by the pool's mutex.
 type conn struct {
-	http    *http.ClientConn
-	running int  // requests granted and not released
-	warm    bool // has answered
-	retired bool // takes no more requests
+	carrier
+	http    *http.ClientConn // nil with the pipelined engine
+	running int              // requests granted and not released
+	warm    bool             // has answered
+	retired bool             // takes no more requests
 }
 
-// waiter waits for a slot on a connection.
-type waiter struct{ grant chan grant }
+// carrier is what carries a connection's requests: net/http, or the pipelined engine.
+type carrier interface {
+	// capacity is how many requests may be under way at once.
+	capacity() int
+	// over says that it will never take a request again.
+	over() bool
+	// close begins to end it. The pool's mutex is held.
+	close()
+}
+
+// httpCarrier is net/http's.
+type httpCarrier struct{ *http.ClientConn }
+
+func (c httpCarrier) capacity() int { return c.Available() + c.InFlight() }
+
+// over: after a GOAWAY, Err stays nil while nothing is available any more.
+func (c httpCarrier) over() bool { return c.Err() != nil || c.capacity() == 0 }
+
+func (c httpCarrier) close() { _ = c.ClientConn.Close() }
+
+// waiter waits for up to so many slots on a connection.
+type waiter struct {
+	want  int
+	grant chan grant
+}
 
 type grant struct {
 	conn *conn
+	n    int
 	err  error
 }
 
@@ -74,7 +103,7 @@ func newPool(config Config, endpoint *url.URL) *pool {
 	if endpoint.Port() == "" {
 		address = net.JoinHostPort(endpoint.Hostname(), "443")
 	}
-	return &pool{
+	p := &pool{
 		config:  config,
 		address: address,
 		transport: &http.Transport{
@@ -88,14 +117,30 @@ func newPool(config Config, endpoint *url.URL) *pool {
 			HTTP2:               &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
 		},
 	}
+	p.open = p.openHTTP
+	return p
+}
+
+func (p *pool) openHTTP(ctx context.Context) (*conn, error) {
+	made, err := p.transport.NewClientConn(ctx, "https", p.address)
+	if err != nil {
+		return nil, err
+	}
+	return &conn{http: made, carrier: httpCarrier{made}}, nil
 }
 
 // acquire waits for a slot. The error is the context's cause, or why no connection could be made.
 func (p *pool) acquire(ctx context.Context) (*conn, error) {
+	c, _, err := p.acquireSome(ctx, 1)
+	return c, err
+}
+
+// acquireSome waits for at least one slot and takes up to want that are free on the same connection.
+func (p *pool) acquireSome(ctx context.Context, want int) (*conn, int, error) {
 	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+		return nil, 0, context.Cause(ctx)
 	}
-	w := &waiter{grant: make(chan grant, 1)}
+	w := &waiter{want: want, grant: make(chan grant, 1)}
 	p.mu.Lock()
 	if p.life == nil {
 		p.life, p.endLife = context.WithCancel(context.Background())
@@ -105,7 +150,7 @@ func (p *pool) acquire(ctx context.Context) (*conn, error) {
 	p.mu.Unlock()
 	select {
 	case g := <-w.grant:
-		return g.conn, g.err
+		return g.conn, g.n, g.err
 	case <-ctx.Done():
 	}
 	p.mu.Lock()
@@ -113,17 +158,19 @@ func (p *pool) acquire(ctx context.Context) (*conn, error) {
 	if i := slices.Index(p.waiting, w); i >= 0 {
 		p.waiting = slices.Delete(p.waiting, i, i+1)
 	} else if g := <-w.grant; g.conn != nil { // granted meanwhile
-		g.conn.running--
+		g.conn.running -= g.n
 		p.serve()
 	}
-	return nil, context.Cause(ctx)
+	return nil, 0, context.Cause(ctx)
 }
 
 // release gives a slot back. answered says that a whole answer was read on it.
-func (p *pool) release(c *conn, answered bool) {
+func (p *pool) release(c *conn, answered bool) { p.releaseSome(c, 1, answered) }
+
+func (p *pool) releaseSome(c *conn, n int, answered bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	c.running--
+	c.running -= n
 	c.warm = c.warm || answered
 	p.serve()
 }
@@ -141,9 +188,9 @@ func (p *pool) retire(c *conn) (unproductive bool) {
 // serve hands out what is free and dials if that is not enough. The mutex is held.
 func (p *pool) serve() {
 	p.conns = slices.DeleteFunc(p.conns, func(c *conn) bool {
-		dead := c.running == 0 && (c.retired || p.limit(c) == 0)
+		dead := c.running == 0 && (c.retired || c.over())
 		if dead {
-			_ = c.http.Close()
+			c.close()
 		}
 		return dead
 	})
@@ -152,8 +199,9 @@ func (p *pool) serve() {
 		if best == nil {
 			break
 		}
-		best.running++
-		p.waiting[0].grant <- grant{conn: best}
+		n := min(p.waiting[0].want, p.limit(best)-best.running)
+		best.running += n
+		p.waiting[0].grant <- grant{conn: best, n: n}
 		p.waiting = p.waiting[1:]
 	}
 	if len(p.waiting) > 0 && p.mayDial() {
@@ -177,13 +225,12 @@ func (p *pool) freest() *conn {
 // limit is how many requests a connection may carry now.
 func (p *pool) limit(c *conn) int {
 	switch {
-	case c.retired || c.http.Err() != nil:
+	case c.retired || c.over():
 		return 0
 	case !c.warm:
-		// 100 until SETTINGS came, 0 after GOAWAY.
-		return min(1, c.http.Available()+c.http.InFlight())
+		return min(1, c.capacity()) // net/http would allow 100 until SETTINGS came
 	}
-	return min(p.config.Streams, c.http.Available()+c.http.InFlight())
+	return min(p.config.Streams, c.capacity())
 }
 
 // mayDial: one attempt at a time, never while a new connection has yet to prove itself, never beyond the setting.
@@ -211,13 +258,12 @@ func (p *pool) dial(life context.Context, end chan struct{}) {
 	defer close(end)
 	ctx, cancel := context.WithTimeout(life, p.config.ConnectTimeout)
 	defer cancel()
-	made, err := p.transport.NewClientConn(ctx, "https", p.address)
+	added, err := p.open(ctx)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.dialing = false
-	added := &conn{http: made}
-	if err == nil && (life.Err() != nil || p.limit(added) == 0) {
-		_ = made.Close()
+	if err == nil && (life.Err() != nil || added.over()) {
+		added.close()
 		err = errStillborn
 	}
 	live, _ := p.live()
@@ -248,15 +294,19 @@ func (p *pool) close() {
 		p.endLife()
 		p.life = nil
 	}
+	p.closed++
 	p.fail(errPoolClosed)
 	for _, c := range p.conns {
 		c.retired = true
-		_ = c.http.Close()
+		c.close()
 	}
 	p.conns = nil
-	end := p.dialEnd
+	end, ending := p.dialEnd, slices.Clone(p.ending)
 	p.mu.Unlock()
 	if end != nil {
 		<-end
+	}
+	for _, ended := range ending {
+		<-ended
 	}
 }

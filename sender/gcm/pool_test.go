@@ -2,6 +2,7 @@ package gcm
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"io"
 	"net"
@@ -29,6 +30,10 @@ func count(out []sender.Outcome) map[string]int {
 }
 
 func TestGoAwayAboveTheStreamGoesOutOnceMore(t *testing.T) {
+	onEngines(t, testGoAwayAboveTheStreamGoesOutOnceMore)
+}
+
+func testGoAwayAboveTheStreamGoesOutOnceMore(t *testing.T, e Engine) {
 	s := newRawServer(t, 1000, nil, func(c *rawConn, stream uint32) {
 		if c.number == 1 {
 			c.goAway(0, "")
@@ -36,7 +41,7 @@ func TestGoAwayAboveTheStreamGoesOutOnceMore(t *testing.T) {
 		}
 		c.answer(stream)
 	})
-	out := deliver(t, t.Context(), s.client(t, nil), "abc")
+	out := deliver(t, t.Context(), s.clientOn(t, e, nil), "abc")
 	if out[0].Class != sender.Accepted || s.conns.Load() != 2 || s.streams.Load() != 2 {
 		t.Errorf("%v, %d connections, %d requests", count(out), s.conns.Load(), s.streams.Load())
 	}
@@ -44,11 +49,15 @@ func TestGoAwayAboveTheStreamGoesOutOnceMore(t *testing.T) {
 
 // net/http's own pool opens thousands of connections here.
 func TestServerThatRefusesPolitelyMeetsNoStorm(t *testing.T) {
+	onEngines(t, testServerThatRefusesPolitelyMeetsNoStorm)
+}
+
+func testServerThatRefusesPolitelyMeetsNoStorm(t *testing.T, e Engine) {
 	s := newRawServer(t, 1000, nil, func(c *rawConn, _ uint32) {
 		c.goAway(0, "go away")
 		_ = c.Close()
 	})
-	out := deliver(t, t.Context(), s.client(t, nil), ids(50)...)
+	out := deliver(t, t.Context(), s.clientOn(t, e, nil), ids(50)...)
 	n := count(out)
 	if n["unsent ConnectionFailed"]+n["unsent RequestRefused"] != 50 {
 		t.Error(n)
@@ -59,7 +68,14 @@ func TestServerThatRefusesPolitelyMeetsNoStorm(t *testing.T) {
 }
 
 func TestConnectionThatEndsBeforeAnyRequest(t *testing.T) {
+	onEngines(t, testConnectionThatEndsBeforeAnyRequest)
+}
+
+func testConnectionThatEndsBeforeAnyRequest(t *testing.T, e Engine) {
 	for name, limit := range map[string]uint32{"GOAWAY": 1000, "no streams": 0} {
+		if e == EnginePipelined && limit == 0 {
+			continue // it is waited for: TestFirstLimitIsNothing
+		}
 		t.Run(name, func(t *testing.T) {
 			var c *Client
 			s := newRawServer(t, limit, func(r *rawConn) {
@@ -76,7 +92,7 @@ func TestConnectionThatEndsBeforeAnyRequest(t *testing.T) {
 				}
 				c.pool.mu.Unlock()
 			}, func(*rawConn, uint32) {})
-			c = s.client(t, func(config *Config) {
+			c = s.clientOn(t, e, func(config *Config) {
 				config.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
 					c.pool.mu.Lock() // so that no request is granted before
 					return new(net.Dialer).DialContext(ctx, network, addr)
@@ -96,17 +112,77 @@ func TestConnectionThatEndsBeforeAnyRequest(t *testing.T) {
 	}
 }
 
+// A limit of 0 means wait, on the one connection that there is.
+func TestFirstLimitIsNothing(t *testing.T) {
+	s := newRawServer(t, 0, func(r *rawConn) {
+		r.frame(framePing, 0, 0, make([]byte, 8))
+		for kind := byte(0); kind != framePing; {
+			var err error
+			if kind, _, _, _, err = r.next(); err != nil || kind == frameHeaders {
+				t.Error("a request over the limit of 0, or the end:", err)
+				return
+			}
+		}
+		r.frame(frameSettings, 0, 0, binary.BigEndian.AppendUint32([]byte{0, 3}, 5))
+	}, func(c *rawConn, stream uint32) { c.answer(stream) })
+	if n := count(deliver(t, t.Context(), s.client(t, nil), ids(50)...)); n["accepted"] != 50 || s.most.Load() > 5 {
+		t.Errorf("%v, %d at once", n, s.most.Load())
+	}
+	if n := s.conns.Load(); n > DefaultConnections {
+		t.Errorf("%d connections", n)
+	}
+}
+
+// A limit of 0 that stays is not waited for for ever.
+func TestNoStreamInTime(t *testing.T) {
+	s := newRawServer(t, 0, nil, func(*rawConn, uint32) {})
+	out := deliver(t, t.Context(), s.client(t, func(c *Config) { c.RequestTimeout = 50 * time.Millisecond }), ids(20)...)
+	if n := count(out); n["unsent ConnectionFailed"] != 20 || s.conns.Load() != 1 {
+		t.Errorf("%v on %d connections", n, s.conns.Load())
+	}
+}
+
+// A server that takes requests and says nothing is noticed once: the first request is uncertain, all others go back at once.
+func TestStalledServerIsNoticedOnce(t *testing.T) {
+	s := newRawServer(t, 1000, nil, func(*rawConn, uint32) {})
+	began := time.Now()
+	out := deliver(t, t.Context(), s.client(t, func(c *Config) { c.RequestTimeout = 100 * time.Millisecond }), ids(20)...)
+	if n := count(out); n["uncertain AnswerTimeout"] != 1 || n["unsent ConnectionFailed"] != 19 || s.conns.Load() != 1 {
+		t.Errorf("%v on %d connections", n, s.conns.Load())
+	}
+	if took := time.Since(began); took > 2*time.Second {
+		t.Errorf("it took %s", took)
+	}
+}
+
+// One that stalls after it has worked, too: what is in the air is uncertain, the rest goes back.
+func TestServerThatStallsLater(t *testing.T) {
+	s := newRawServer(t, 10, nil, func(c *rawConn, stream uint32) {
+		if stream < 40 {
+			c.answer(stream)
+		}
+	})
+	out := deliver(t, t.Context(), s.client(t, func(c *Config) { c.RequestTimeout, c.Connections = 100*time.Millisecond, 1 }), ids(100)...)
+	if n := count(out); n["accepted"] != 20 || n["uncertain AnswerTimeout"] != 10 || n["unsent ConnectionFailed"] != 70 || s.conns.Load() != 1 {
+		t.Errorf("%v on %d connections", n, s.conns.Load())
+	}
+}
+
 // A server that allows one request at a time never sees two, from its first frame on.
-func TestServersLimitIsObeyed(t *testing.T) {
+func TestServersLimitIsObeyed(t *testing.T) { onEngines(t, testServersLimitIsObeyed) }
+
+func testServersLimitIsObeyed(t *testing.T, e Engine) {
 	s := newRawServer(t, 1, nil, func(c *rawConn, stream uint32) { c.answer(stream) })
-	out := deliver(t, t.Context(), s.client(t, func(c *Config) { c.Connections = 1 }), ids(200)...)
+	out := deliver(t, t.Context(), s.clientOn(t, e, func(c *Config) { c.Connections = 1 }), ids(200)...)
 	if count(out)["accepted"] != 200 || s.conns.Load() != 1 || s.most.Load() != 1 {
 		t.Errorf("%v on %d connections, %d at once", count(out), s.conns.Load(), s.most.Load())
 	}
 }
 
 // A connection that is full by the server's own limit makes the next request take another one.
-func TestFullConnectionIsLeftAlone(t *testing.T) {
+func TestFullConnectionIsLeftAlone(t *testing.T) { onEngines(t, testFullConnectionIsLeftAlone) }
+
+func testFullConnectionIsLeftAlone(t *testing.T, e Engine) {
 	second := make(chan struct{})
 	s := newRawServer(t, 1, nil, func(c *rawConn, stream uint32) {
 		if c.number == 2 {
@@ -119,7 +195,7 @@ func TestFullConnectionIsLeftAlone(t *testing.T) {
 		}
 		c.answer(stream)
 	})
-	out := deliver(t, t.Context(), s.client(t, func(c *Config) { c.Connections = 2 }), ids(3)...)
+	out := deliver(t, t.Context(), s.clientOn(t, e, func(c *Config) { c.Connections = 2 }), ids(3)...)
 	if count(out)["accepted"] != 3 || s.conns.Load() != 2 {
 		t.Errorf("%v on %d connections", count(out), s.conns.Load())
 	}
@@ -133,9 +209,11 @@ type doneAtOnce struct {
 
 func (c doneAtOnce) Done() <-chan struct{} { return c.done }
 
-func TestSlotGrantedTooLateIsGivenBack(t *testing.T) {
+func TestSlotGrantedTooLateIsGivenBack(t *testing.T) { onEngines(t, testSlotGrantedTooLateIsGivenBack) }
+
+func testSlotGrantedTooLateIsGivenBack(t *testing.T, e Engine) {
 	s := newRawServer(t, 1000, nil, func(c *rawConn, stream uint32) { c.answer(stream) })
-	c := s.client(t, nil)
+	c := s.clientOn(t, e, nil)
 	deliver(t, t.Context(), c, "abc")
 	ctx := doneAtOnce{t.Context(), make(chan struct{})}
 	close(ctx.done)
@@ -171,7 +249,9 @@ func TestNothingIsDialledForACancelledContext(t *testing.T) {
 }
 
 // A connection that is ready only after Close is not kept, and a request that came after Close gets one of its own.
-func TestConnectionThatComesTooLate(t *testing.T) {
+func TestConnectionThatComesTooLate(t *testing.T) { onEngines(t, testConnectionThatComesTooLate) }
+
+func testConnectionThatComesTooLate(t *testing.T, e Engine) {
 	var c *Client
 	s := newRawServer(t, 1000, func(r *rawConn) {
 		if r.number == 1 { // what Close does, and a request after it
@@ -181,7 +261,7 @@ func TestConnectionThatComesTooLate(t *testing.T) {
 		}
 	}, func(r *rawConn, stream uint32) { r.answer(stream) })
 	var dials atomic.Int32
-	c = s.client(t, func(config *Config) {
+	c = s.clientOn(t, e, func(config *Config) {
 		config.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
 			if dials.Add(1) == 1 {
 				c.pool.mu.Lock()
@@ -200,10 +280,12 @@ func TestConnectionThatComesTooLate(t *testing.T) {
 }
 
 // While one connection works, a failed attempt to add another is not repeated at once.
-func TestFurtherConnectionFails(t *testing.T) {
+func TestFurtherConnectionFails(t *testing.T) { onEngines(t, testFurtherConnectionFails) }
+
+func testFurtherConnectionFails(t *testing.T, e Engine) {
 	s := newRawServer(t, 1, nil, func(c *rawConn, stream uint32) { c.answer(stream) })
 	var dials atomic.Int32
-	c := s.client(t, func(c *Config) {
+	c := s.clientOn(t, e, func(c *Config) {
 		c.Connections = 2
 		c.Now = func() time.Time { return testNow }
 		c.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -218,10 +300,12 @@ func TestFurtherConnectionFails(t *testing.T) {
 	}
 }
 
-func TestCloseEndsAnAttemptToConnect(t *testing.T) {
+func TestCloseEndsAnAttemptToConnect(t *testing.T) { onEngines(t, testCloseEndsAnAttemptToConnect) }
+
+func testCloseEndsAnAttemptToConnect(t *testing.T, e Engine) {
 	s := newServer(t, func(w http.ResponseWriter, _ *http.Request, _ []byte) { accept(w) })
 	dialling := make(chan struct{}, 1)
-	c := newClient(t, s, V1, func(c *Config) {
+	c := newClientOn(t, s, e, func(c *Config) {
 		c.Dial = func(ctx context.Context, _, _ string) (net.Conn, error) {
 			dialling <- struct{}{}
 			<-ctx.Done()
@@ -307,7 +391,9 @@ func plainListener(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-func TestCloseAndSendAgain(t *testing.T) {
+func TestCloseAndSendAgain(t *testing.T) { onEngines(t, testCloseAndSendAgain) }
+
+func testCloseAndSendAgain(t *testing.T, e Engine) {
 	began, end := make(chan struct{}, 1), make(chan struct{})
 	s := newServer(t, func(w http.ResponseWriter, r *http.Request, body []byte) {
 		if fcmToken(body) == "waits" {
@@ -317,7 +403,7 @@ func TestCloseAndSendAgain(t *testing.T) {
 		accept(w)
 	})
 	defer close(end)
-	c := newClient(t, s, V1, nil)
+	c := newClientOn(t, s, e, nil)
 	done := make(chan []sender.Outcome)
 	go func() { done <- deliver(t, t.Context(), c, "waits") }()
 	<-began

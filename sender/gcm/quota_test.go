@@ -153,12 +153,15 @@ func TestWaitForTheQuotaEndsWithItsDelivery(t *testing.T) {
 		q := warm(20)
 		c := newClient(t, s, V1, func(c *Config) { c.Quota = q })
 		ctx, cancel := context.WithCancel(t.Context())
-		request := &Request{Tokens: ids(40), Message: prepare(t, c, &Message{Data: "x"}), Proceed: func() bool {
-			if q.limiter.Tokens() < 0 { // somebody waits
-				cancel()
+		request := &Request{Tokens: ids(40), Message: prepare(t, c, &Message{Data: "x"})}
+		go func() {
+			defer cancel()
+			tick := time.NewTicker(time.Millisecond)
+			defer tick.Stop()
+			for q.limiter.Tokens() >= 0 { // until somebody waits
+				<-tick.C
 			}
-			return true
-		}}
+		}()
 		out := make([]sender.Outcome, 40)
 		began := time.Now()
 		c.Deliver(ctx, request, out)

@@ -147,7 +147,14 @@ func (s *rawServer) serve(conn net.Conn, limit uint32, greet func(*rawConn), req
 // client makes a V1 client for the server.
 func (s *rawServer) client(t *testing.T, change func(*Config)) *Client {
 	t.Helper()
+	return s.clientOn(t, EnginePipelined, change)
+}
+
+// clientOn is client with one of the engines.
+func (s *rawServer) clientOn(t *testing.T, e Engine, change func(*Config)) *Client {
+	t.Helper()
 	config := Config{
+		Engine:   e,
 		Endpoint: "https://" + s.listener.Addr().String(), RootCAs: s.cert.roots(), ProjectID: "demo",
 		TokenSource: oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "access-1"}), RequestTimeout: 10 * time.Second,
 	}

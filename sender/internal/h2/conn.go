@@ -261,6 +261,13 @@ func (c *Conn) free() int {
 	return max(0, c.limit()-c.slots.open-c.waiting())
 }
 
+// Capacity is how many requests may be in the air at once as things stand: those that are, and Free more.
+func (c *Conn) Capacity() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.free() + c.slots.open + c.waiting()
+}
+
 // limit is how many streams may be open.
 func (c *Conn) limit() int { return int(min(uint32(c.config.MaxStreams), c.peer.streams)) }
 
@@ -281,15 +288,15 @@ func (c *Conn) Begin(requests []Request) int {
 	return n
 }
 
-// Cancel gives up the requests of an owner that have no answer yet, and appends what became of them to into: Withdrawn if
-// they were written, Unsent if not. It calls no handler.
-func (c *Conn) Cancel(owner any, into []Answer) []Answer {
+// Cancel gives up the requests of an owner that have had no answer for at least age, and appends what became of them to into:
+// Withdrawn if they were written, Unsent if not. It calls no handler.
+func (c *Conn) Cancel(owner any, age time.Duration, into []Answer) []Answer {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	told := len(c.answers)
 	now, last := c.socket.now(), c.socket.lastRead.Load()
 	c.slots.each(func(s *slot) {
-		if s.owner != owner {
+		if s.owner != owner || now-s.begun < int64(age) {
 			return
 		}
 		fate := Withdrawn
@@ -302,7 +309,7 @@ func (c *Conn) Cancel(owner any, into []Answer) []Answer {
 	into = append(into, c.answers[told:]...)
 	c.answers = c.answers[:told]
 	rest := slices.DeleteFunc(c.queue[c.head:], func(r Request) bool {
-		if r.Owner != owner {
+		if r.Owner != owner || now-r.begun < int64(age) {
 			return false
 		}
 		into = append(into, Answer{Owner: owner, Index: r.Index, Fate: Unsent})
@@ -332,6 +339,9 @@ func (c *Conn) unusable() error {
 	}
 	return nil
 }
+
+// Done is closed when nothing of the connection is left and everything was told.
+func (c *Conn) Done() <-chan struct{} { return c.done }
 
 // Close ends the connection; what is in the air is settled. It returns when nothing of the connection is left, so it must not
 // be called by the handler.

@@ -148,7 +148,7 @@ func TestCancel(t *testing.T) {
 	until[*http2.DataFrame](p)
 	p.pong()
 	counts := map[Fate]int{}
-	for _, a := range c.Cancel("ours", nil) {
+	for _, a := range c.Cancel("ours", 0, nil) {
 		counts[a.Fate]++
 		if a.Owner != "ours" || a.Fate == Withdrawn && a.Waited <= 0 {
 			t.Errorf("%+v", a)
@@ -162,7 +162,10 @@ func TestCancel(t *testing.T) {
 			t.Error(f)
 		}
 	}
-	if again := c.Cancel("ours", nil); len(again) != 0 {
+	if young := c.Cancel("theirs", time.Hour, nil); len(young) != 0 {
+		t.Errorf("given up before its time: %+v", young)
+	}
+	if again := c.Cancel("ours", 0, nil); len(again) != 0 {
 		t.Errorf("told again: %+v", again)
 	}
 	p.ok(1) // too late
@@ -179,13 +182,13 @@ func TestCancel(t *testing.T) {
 func TestSilent(t *testing.T) {
 	c, p, h := connect(t, Config{})
 	first := one(t, c, p)
-	if a := c.Cancel("a", nil); len(a) != 1 || !a[0].Silent {
+	if a := c.Cancel("a", 0, nil); len(a) != 1 || !a[0].Silent {
 		t.Errorf("%+v", a)
 	}
 	_ = one(t, c, p)
 	p.ok(first.stream)
 	p.pong()
-	if a := c.Cancel("a", nil); len(a) != 1 || a[0].Silent {
+	if a := c.Cancel("a", 0, nil); len(a) != 1 || a[0].Silent {
 		t.Errorf("%+v", a)
 	}
 	h.fates(t, 0)
