@@ -93,7 +93,7 @@ func TestCheckSaysWhatIsWrongAtGoogle(t *testing.T) {
 				}
 			}
 			if len(row.says) == 0 {
-				if err != nil || asked != 2 || !strings.Contains(out.String(), "app default, Google") {
+				if err != nil || asked != 2 || !strings.Contains(out.String(), simulators.Google()+"/v1/projects/"+SimulatedProject) {
 					t.Errorf("%v, %s", err, &out)
 				}
 				return

@@ -14,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/volleypush/volley/internal/config"
+	"github.com/volleypush/volley/jobs"
 	"github.com/volleypush/volley/sender/apns"
 	"github.com/volleypush/volley/sender/gcm"
 )
@@ -48,7 +49,8 @@ func Check(ctx context.Context, c *config.Config, ask bool, out io.Writer) error
 			row("app "+name+", Apple", describeAPNS(a, keeper.client(name)))
 		}
 		if g := c.Apps[name].GCM; g != nil {
-			row("app "+name+", Google", describeGCM(g, c.Workers))
+			app, _ := registry.App(jobs.GCM, name)
+			row("app "+name+", Google", describeGCM(g, c.Workers, app.Project()))
 		}
 	}
 	if err := table.Flush(); err != nil {
@@ -113,7 +115,7 @@ func describeBinary(a *config.APNS, client *apns.Client) string {
 	}, ", ")
 }
 
-func describeGCM(g *config.GCM, workers int) string {
+func describeGCM(g *config.GCM, workers int, project string) string {
 	if g.Protocol == config.ProtocolLegacy {
 		if g.Endpoint == "" {
 			return "legacy protocol, " + gcm.DefaultLegacyEndpoint + ", which Google has switched off: set endpoint to a gateway that speaks it, or protocol v1"
@@ -128,5 +130,5 @@ func describeGCM(g *config.GCM, workers int) string {
 	if g.QuotaPerMinute > 0 {
 		quota = fmt.Sprintf("%d messages a minute", g.QuotaPerMinute/workers)
 	}
-	return strings.Join([]string{"FCM v1, " + cmp.Or(g.Endpoint, gcm.DefaultEndpoint), credential, quota}, ", ")
+	return strings.Join([]string{"FCM v1", project, credential, quota}, ", ")
 }

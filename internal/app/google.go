@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -35,7 +36,7 @@ func addGCM(registry *provider.Registry, keeper *keeper, name string, a *config.
 		if client.Credential, err = googleCredential(s); err != nil {
 			return err
 		}
-		project = cmp.Or(s.Endpoint, gcm.DefaultEndpoint) + " " + cmp.Or(s.ProjectID, client.Credential.Project())
+		project = strings.TrimSuffix(cmp.Or(s.Endpoint, gcm.DefaultEndpoint), "/") + "/v1/projects/" + cmp.Or(s.ProjectID, client.Credential.Project())
 		if client.Quota, err = shares.of(project, name, s.QuotaPerMinute); err != nil {
 			return err
 		}
