@@ -26,13 +26,18 @@ func Encode(e *Event) ([]byte, error) {
 	if w.ID != key.ID() {
 		return nil, fmt.Errorf("the event on %s has the id %q of another subject; call SetID after the last change", key.Subject(), w.ID)
 	}
-	var out bytes.Buffer
-	enc := json.NewEncoder(&out)
-	enc.SetEscapeHTML(false) // Tokens are counted at most twice their length: see jobs.EventPerRecipient.
-	if err := enc.Encode(w); err != nil {
+	// HTML is not escaped: tokens are counted at most twice their length, see jobs.EventPerRecipient.
+	out, err := w.appendTo(make([]byte, 0, w.size()))
+	if err != nil {
 		return nil, fmt.Errorf("encoding event %s: %w", w.ID, err)
 	}
-	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
+	return out, nil
+}
+
+// size is about how many bytes the event has.
+func (e *wireEvent) size() int {
+	const frame, each = 640, 320
+	return frame + each*(len(e.Failures)+len(e.ExpiredTokens)+len(e.CanonicalIDs)+len(e.Uncertain)+len(e.Accepted))
 }
 
 // Decode reads an event. Unknown fields are tolerated: a later release may add some. The lists of the event are never
@@ -79,7 +84,7 @@ func withoutValue(err error) error {
 }
 
 // MarshalJSON implements json.Marshaler: like Encode, but without its checks.
-func (e Event) MarshalJSON() ([]byte, error) { return json.Marshal(e.wire()) }
+func (e Event) MarshalJSON() ([]byte, error) { return e.wire().appendTo(nil) }
 
 // wireEvent is an Event without methods, with everything in the form it has on the wire.
 type wireEvent Event
