@@ -17,9 +17,9 @@ const maxRetryAfter = 24 * time.Hour
 type reply struct {
 	// status is the HTTP status.
 	status int
-	// id, retryAfter are headers; body is the body if it has at most maxBody bytes.
-	id, retryAfter string
-	body           []byte
+	// id, retryAfter and date are headers; body is the body if it has at most maxBody bytes.
+	id, retryAfter, date string
+	body                 []byte
 }
 
 // isAcceptance says whether an HTTP status accepts the notification.
@@ -30,6 +30,7 @@ func (r reply) outcome(shared *headers, now time.Time) sender.Outcome {
 	if isAcceptance(r.status) {
 		return sender.Outcome{Class: sender.Accepted, Status: r.status, ProviderID: r.id}
 	}
+	shared.skew.note(r.date, now)
 	name, at := readAnswer(r.body)
 	reason, known := table[name]
 	switch {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/base64"
 	"strings"
+
+	"github.com/volleypush/volley/sender"
 )
 
 // Broadcasts to the followers of a channel (iOS 18): one request for everybody, apns-http2 §16. They are sent to the push
@@ -78,6 +80,13 @@ func (h *headers) broadcastFields(id string) []HeaderField {
 		{"apns-expiration", h.expiration},
 		{"apns-request-id", id},
 	})
+}
+
+// nameBroadcast sets the provider's id of an accepted broadcast: the apns-request-id that we gave it, which Apple echoes.
+func nameBroadcast(r *Request, out []sender.Outcome) {
+	if r.Channel != "" && r.IDs != nil && !r.NoProviderIDs && out[0].Class == sender.Accepted {
+		out[0].ProviderID = strings.ToLower(r.IDs[0])
+	}
 }
 
 // isBundleID says whether a topic may stand in a path as it is.

@@ -40,6 +40,9 @@ func testBroadcast(t *testing.T, e Engine) {
 	if diff := cmp.Diff([]string{storing}, response.Successes); diff != "" {
 		t.Fatalf("%s%v", diff, response.Errors)
 	}
+	if id := response.Outcomes[0].ProviderID; id != activityID {
+		t.Errorf("the provider's id is %q", id)
+	}
 	lines := s.server.Ledger().All()
 	if len(lines) != 1 || lines[0].Token != storing || string(lines[0].Body) != `{"aps":{"content-state":{"score":"1:0"},"event":"update","timestamp":1}}` {
 		t.Fatalf("%+v", lines)

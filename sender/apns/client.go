@@ -121,6 +121,7 @@ type Client struct {
 	requestTimeout time.Duration
 	now            func() time.Time
 	defaults       Defaults
+	skew           skew
 }
 
 // New makes a Client. Nothing is dialled. The error lists everything wrong with the configuration, with the remedy.
@@ -275,6 +276,7 @@ func (c *Client) Deliver(ctx context.Context, r *Request, out []sender.Outcome) 
 		return
 	}
 	shared, problems := c.headersOf(r)
+	shared.skew = &c.skew
 	if len(problems) > 0 {
 		for i := range out {
 			out[i] = sender.Failed(problems[0].Reason, 0)
@@ -300,6 +302,7 @@ func (c *Client) Deliver(ctx context.Context, r *Request, out []sender.Outcome) 
 	}
 	c.pool.submit(one)
 	c.pool.wait(one)
+	nameBroadcast(r, out)
 }
 
 // prepare sets the outcome of each recipient that can't be sent, unsets that of the others, and says how many those are.

@@ -74,8 +74,17 @@ func (c *Client) credential() string {
 	return fmt.Sprintf("certificate %q (expires %s)", c.info.Name, c.info.NotAfter.UTC().Format(time.DateOnly))
 }
 
-// clock says what our clock shows.
-func (c *Client) clock() string { return "it shows " + c.now().UTC().Format(time.DateTime) + " UTC" }
+// clock says what our clock shows, and how wrong it is if Apple told its time.
+func (c *Client) clock() string {
+	shown := "it shows " + c.now().UTC().Format(time.DateTime) + " UTC"
+	switch ahead := c.ClockSkew(); {
+	case ahead > clockTolerance:
+		return fmt.Sprintf("%s, %s ahead of Apple's", shown, ahead)
+	case ahead < -clockTolerance:
+		return fmt.Sprintf("%s, %s behind Apple's", shown, -ahead)
+	}
+	return shown
+}
 
 func (e Environment) other() Environment {
 	if e == Sandbox {

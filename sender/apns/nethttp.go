@@ -217,6 +217,7 @@ func (l *nethttpLink) roundTrip(f *flight) landing {
 		status:     response.StatusCode,
 		id:         response.Header.Get("Apns-Id"),
 		retryAfter: response.Header.Get("Retry-After"),
+		date:       response.Header.Get("Date"),
 		body:       text,
 	}
 	out := r.outcome(f.call.shared, l.clock())

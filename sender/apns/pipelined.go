@@ -29,6 +29,7 @@ type pipelined struct {
 const (
 	keptID = iota
 	keptRetryAfter
+	keptDate
 )
 
 // dialPipelined returns a dialer of pipelined links.
@@ -40,7 +41,7 @@ func dialPipelined(to target, config *tls.Config, dial dialFunc, clock func() ti
 		}
 		l := &pipelined{host: to.host, clock: clock, listener: listener}
 		l.conn, err = h2.Open(ctx, raw, config, h2.Config{
-			Handler: l, Keep: [2]string{keptID: "apns-id", keptRetryAfter: "retry-after"}, MaxBody: maxBody,
+			Handler: l, Keep: [...]string{keptID: "apns-id", keptRetryAfter: "retry-after", keptDate: "date"}, MaxBody: maxBody,
 		})
 		if err != nil {
 			return nil, openError(to, err)
@@ -160,7 +161,7 @@ func (l *pipelined) outcome(c *call, a *h2.Answer) sender.Outcome {
 	if isAcceptance(a.Status) {
 		return sender.Outcome{Class: sender.Accepted, Status: a.Status}
 	}
-	r := reply{status: a.Status, retryAfter: a.Kept[keptRetryAfter].String(), body: a.Body}
+	r := reply{status: a.Status, retryAfter: a.Kept[keptRetryAfter].String(), date: a.Kept[keptDate].String(), body: a.Body}
 	return r.outcome(c.shared, l.clock())
 }
 

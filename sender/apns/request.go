@@ -49,6 +49,8 @@ type headers struct {
 	topic, pushType, priority, expiration, collapseID string
 	// channel makes it a broadcast; topic is the bundle id then, and goes into the path.
 	channel string
+	// skew learns from refusals what time it is at Apple; nil for nobody.
+	skew *skew
 	// ownTopic says that the topic was chosen by the request, or its suffix by the push type, against the client's.
 	ownTopic bool
 }

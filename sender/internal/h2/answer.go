@@ -32,7 +32,7 @@ const (
 func (f Fate) Processed() bool { return f == Answered || f == Lost || f == Withdrawn }
 
 // keepFields is how many fields of an answer can be kept.
-const keepFields = 2
+const keepFields = 3
 
 // Answer is what became of one request. It and everything it points to belong to the connection again when the handler
 // returns.

@@ -77,7 +77,7 @@ func connectOver(t *testing.T, config Config, wrap func(net.Conn) net.Conn, sett
 	h := newTold()
 	config.Handler = h
 	if config.Keep[0] == "" {
-		config.Keep = [2]string{"x-id", "retry-after"}
+		config.Keep = [keepFields]string{"x-id", "retry-after", "date"}
 	}
 	socket := newSocket(wrap(ours))
 	c := newConn(socket, socket, config)
