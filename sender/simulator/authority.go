@@ -86,6 +86,11 @@ func (a *Authority) ServerCertificate(hosts ...string) (tls.Certificate, error) 
 // ClientCertificate signs a provider certificate of the form Apple issues: the first topic is the subject's UID, and
 // two or more are listed in the multi-topic extension (see Topics). Without a topic it permits none.
 func (a *Authority) ClientCertificate(commonName string, topics ...string) (tls.Certificate, error) {
+	return a.ClientCertificateFor("", commonName, topics...)
+}
+
+// ClientCertificateFor is ClientCertificate for one of Apple's environments; "" is for either.
+func (a *Authority) ClientCertificateFor(environment, commonName string, topics ...string) (tls.Certificate, error) {
 	template, err := newTemplate(commonName)
 	if err != nil {
 		return tls.Certificate{}, err
@@ -95,6 +100,7 @@ func (a *Authority) ClientCertificate(commonName string, topics ...string) (tls.
 	if err := addTopics(template, topics); err != nil {
 		return tls.Certificate{}, err
 	}
+	addEnvironment(template, environment)
 	return a.sign(template)
 }
 

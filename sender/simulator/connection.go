@@ -141,6 +141,9 @@ func (l *Connection) serveHTTP2() {
 	l.mu.Lock()
 	l.h2 = h2
 	l.mu.Unlock()
+	if ready, ok := handler.(interface{ Ready() }); ok {
+		ready.Ready()
+	}
 	for _, n := range first {
 		l.strike(n, nil)
 	}

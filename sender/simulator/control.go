@@ -3,7 +3,9 @@ package simulator
 import (
 	"bufio"
 	"encoding/json"
+	"iter"
 	"net/http"
+	"time"
 )
 
 // ndjson is the content type of the ledger.
@@ -13,6 +15,7 @@ const ndjson = "application/x-ndjson"
 //
 //	GET    /ledger          every notification received, NDJSON, one Notification per line
 //	GET    /ledger/summary  counts, a Summary
+//	GET    /ledger/stored   what Apple would still hold for devices that are off, NDJSON; see Ledger.Stored
 //	DELETE /ledger          empties the ledger
 //	GET    /script          the script in force, JSON
 //	POST   /script          puts a script in force, YAML or JSON; 400 with the fault if it is not one
@@ -23,7 +26,8 @@ const ndjson = "application/x-ndjson"
 // It is meant for a loopback port: it asks for no credentials. Ledger lines hold device tokens in full.
 func Control(ledger *Ledger, scripts *Scripts) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /ledger", func(w http.ResponseWriter, _ *http.Request) { streamLedger(w, ledger) })
+	mux.HandleFunc("GET /ledger", func(w http.ResponseWriter, _ *http.Request) { streamLedger(w, ledger.Each()) })
+	mux.HandleFunc("GET /ledger/stored", func(w http.ResponseWriter, _ *http.Request) { streamLedger(w, ledger.Stored(time.Now())) })
 	mux.HandleFunc("GET /ledger/summary", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, ledger.Summary()) })
 	mux.HandleFunc("DELETE /ledger", func(w http.ResponseWriter, _ *http.Request) {
 		ledger.Reset()
@@ -41,12 +45,12 @@ func Control(ledger *Ledger, scripts *Scripts) http.Handler {
 }
 
 // streamLedger writes line by line: a ledger of a million lines needs no more memory than one of ten.
-func streamLedger(w http.ResponseWriter, ledger *Ledger) {
+func streamLedger(w http.ResponseWriter, lines iter.Seq[Notification]) {
 	w.Header().Set("Content-Type", ndjson)
 	buffered := bufio.NewWriterSize(w, 64<<10)
 	encoder := json.NewEncoder(buffered)
 	encoder.SetEscapeHTML(false) // bodies are shown as they came
-	for n := range ledger.Each() {
+	for n := range lines {
 		if err := encoder.Encode(n); err != nil {
 			return // the reader has gone
 		}

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -72,6 +73,15 @@ func TestControlLedger(t *testing.T) {
 		`{"received":2,"accepted":1,"distinct":2,"duplicates":0,"dry_run":0,"statuses":{"200":1,"400":1},"reasons":{"BadDeviceToken":1}}}}` + "\n"
 	if diff := cmp.Diff(wantSummary, body); diff != "" {
 		t.Errorf("summary (-want +got):\n%s", diff)
+	}
+
+	kept, forgotten := apnsLine("cc", "", `{"aps":{}}`, 200, ""), apnsLine("dd", "", `{"aps":{}}`, 200, "")
+	kept.At, forgotten.At = time.Now(), time.Now().Add(-maxStorage)
+	ledger.Reset()
+	ledger.Add(kept)
+	ledger.Add(forgotten)
+	if _, contentType, body = ask(t, server, http.MethodGet, "/ledger/stored", ""); contentType != "application/x-ndjson" || strings.Count(body, "\n") != 1 || !strings.Contains(body, `"token":"cc"`) {
+		t.Errorf("stored: %s %s", contentType, body)
 	}
 
 	if status, _, _ := ask(t, server, http.MethodDelete, "/ledger", ""); status != http.StatusNoContent || ledger.Len() != 0 {

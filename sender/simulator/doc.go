@@ -30,3 +30,9 @@ const (
 	// GCM is Google's, over either protocol.
 	GCM = "gcm"
 )
+
+// Apple's environments, for Habits.Environment and certificates.
+const (
+	Production = "production"
+	Sandbox    = "sandbox"
+)

@@ -135,6 +135,10 @@ type Phase struct {
 // Habits are what a service does by itself in certain situations and the simulator does only if asked, because hardly
 // anything of it is documented. All but GoAwayOnExcess are APNs's.
 type Habits struct {
+	// Environment, "production" or "sandbox", is the one of Apple's two that the service is. A certificate of the other one gets a GOAWAY
+	// with BadCertificateEnvironment and nothing else (sideshow/apns2 #93, #117), a key of the other one BadEnvironmentKeyIdInToken, and the
+	// sandbox adds apns-unique-id to its answers (Apple, "Sending notification requests to APNs"). Default: either, without that header.
+	Environment string `json:"environment,omitempty"`
 	// OneStreamAtFirst: with token authentication a connection states one stream until its first acceptance, then the
 	// usual number (Apple, "Sending notification requests to APNs"; seen as SETTINGS 1, then 500, in jchambers/pushy #356).
 	OneStreamAtFirst bool `json:"one_stream_at_first,omitempty"`

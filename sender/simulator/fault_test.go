@@ -91,6 +91,7 @@ func TestFaultValidation(t *testing.T) {
 		{"phases: [{fault: {kind: down}}]", "down needs for"},
 		{"phases: [{fault: {kind: rest}}]", "phase 1: fault: kind"},
 		{"habits: {error_limit: -1}", "habits: error_limit -1 is negative"},
+		{"habits: {environment: prod}", `habits: environment "prod" is neither production nor sandbox`},
 		{"faults: [{kind: reset, ater: 1}]", "ater"},
 		{"phases: [{fault: {kind: reset, ater: 1}}]", "ater"},
 		{"habits: {one_stream: true}", "one_stream"},

@@ -154,8 +154,20 @@ func (s Script) Validate() error {
 			return fmt.Errorf("feedback: %w", err)
 		}
 	}
-	if s.Habits != nil && s.Habits.ErrorLimit < 0 {
-		return fmt.Errorf("habits: error_limit %d is negative", s.Habits.ErrorLimit)
+	if s.Habits != nil {
+		if err := s.Habits.validate(); err != nil {
+			return fmt.Errorf("habits: %w", err)
+		}
+	}
+	return nil
+}
+
+func (h Habits) validate() error {
+	switch {
+	case h.ErrorLimit < 0:
+		return fmt.Errorf("error_limit %d is negative", h.ErrorLimit)
+	case h.Environment != "" && h.Environment != Production && h.Environment != Sandbox:
+		return fmt.Errorf("environment %q is neither %s nor %s", h.Environment, Production, Sandbox)
 	}
 	return nil
 }

@@ -1,7 +1,8 @@
 // This file models the provider certificate of the Apple push service: Apple, "Sending notification requests to APNs"
 // (which topics a certificate permits: extensions 1.2.840.113635.100.6.3.4 and .6.3.6) and "Establishing a
 // certificate-based connection to APNs". The encoding of the extension is the one real certificates have: one sequence
-// of alternating topic and sequence-of-kind strings. It does not model the environment extensions .6.3.1 and .6.3.2.
+// of alternating topic and sequence-of-kind strings. The extensions .6.3.1 (sandbox)
+// and .6.3.2 (production) say where it may be used; their value says nothing.
 
 package simulator
 
@@ -19,6 +20,36 @@ func oidUserID() asn1.ObjectIdentifier {
 
 func oidTopics() asn1.ObjectIdentifier {
 	return asn1.ObjectIdentifier{1, 2, 840, 113635, 100, 6, 3, 6}
+}
+
+func oidEnvironment(environment string) asn1.ObjectIdentifier {
+	last := 1
+	if environment == Production {
+		last = 2
+	}
+	return asn1.ObjectIdentifier{1, 2, 840, 113635, 100, 6, 3, last}
+}
+
+func addEnvironment(template *x509.Certificate, environment string) {
+	if environment != "" {
+		template.ExtraExtensions = append(template.ExtraExtensions, pkix.Extension{Id: oidEnvironment(environment), Value: asn1.NullBytes})
+	}
+}
+
+// Serves says whether a certificate may be used in an environment. One that names none may be used in either.
+func Serves(certificate *x509.Certificate, environment string) bool {
+	named := false
+	for _, extension := range certificate.Extensions {
+		for _, known := range []string{Production, Sandbox} {
+			if extension.Id.Equal(oidEnvironment(known)) {
+				if known == environment {
+					return true
+				}
+				named = true
+			}
+		}
+	}
+	return !named
 }
 
 func addTopics(template *x509.Certificate, topics []string) error {

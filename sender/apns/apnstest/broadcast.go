@@ -71,7 +71,7 @@ func checkBroadcast(r *h2sim.Request, to target) string {
 	switch {
 	case to.bundle == "" || !isTopic(to.bundle):
 		return "BadPath"
-	case bundleOf(to.bundle) != to.bundle || h.Count("apns-topic") > 0 && h.Get("apns-topic") != to.bundle:
+	case simulator.BundleOf(to.bundle) != to.bundle || h.Count("apns-topic") > 0 && h.Get("apns-topic") != to.bundle:
 		return "TopicDisallowed"
 	case to.token == "":
 		return "MissingChannelId"

@@ -1,7 +1,7 @@
 // This file models what Apple's service remembers of a connection: Apple, "Establishing a token-based connection to
 // APNs" (the first push binds a connection to its team and key; a provider token may be replaced at most every 20
 // minutes and lives for an hour) and "Establishing a certificate-based connection to APNs". Not modelled: related
-// topic-specific keys and keys of one environment, which would allow a second key on a connection.
+// topic-specific keys, which would allow a second key on a connection.
 
 package apnstest
 
@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/net/http2"
 
 	"github.com/volleypush/volley/sender/simulator"
 	"github.com/volleypush/volley/sender/simulator/h2sim"
@@ -52,6 +54,7 @@ type certificate struct {
 	presented, trusted bool
 	topics             []string
 	single             bool
+	leaf               *x509.Certificate
 }
 
 // judgeCertificate judges the client's certificate.
@@ -60,11 +63,20 @@ func judgeCertificate(state tls.ConnectionState, authority *simulator.Authority)
 		return c
 	}
 	leaf := state.PeerCertificates[0]
-	c.presented = true
+	c.presented, c.leaf = true, leaf
 	_, err := leaf.Verify(x509.VerifyOptions{Roots: authority.Pool(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
 	c.trusted = err == nil
 	c.topics, c.single = simulator.Topics(leaf)
 	return c
+}
+
+// Ready is called when the connection has been opened: a certificate of the wrong environment is told so by a GOAWAY, before any
+// request, and by nothing else.
+func (c *connection) Ready() {
+	environment := c.server.habits().Environment
+	if environment != "" && c.client.presented && !simulator.Serves(c.client.leaf, environment) {
+		c.conn.Leave(http2.ErrCodeNo, `{"reason":"BadCertificateEnvironment"}`)
+	}
 }
 
 // authenticate judges the credential: the certificate if there is one, and then the authorization header is ignored.
@@ -101,6 +113,8 @@ func (c *connection) admit(raw string, now time.Time, verify func(string) *provi
 		return "ExpiredProviderToken"
 	case known:
 		return ""
+	case !c.server.serves(token.environment):
+		return "BadEnvironmentKeyIdInToken"
 	case c.current == nil:
 	case token.team != c.current.team:
 		return "InvalidProviderToken"
@@ -111,6 +125,12 @@ func (c *connection) admit(raw string, now time.Time, verify func(string) *provi
 	}
 	c.previous, c.current, c.changed = c.current, token, now
 	return ""
+}
+
+// serves says whether a key of this environment may be used here.
+func (s *Server) serves(environment string) bool {
+	here := s.habits().Environment
+	return here == "" || environment == "" || environment == here
 }
 
 func (c *connection) known(raw string) (*providerToken, bool) {

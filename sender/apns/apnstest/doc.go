@@ -13,8 +13,10 @@
 // many errors or opens too many streams (Options.Habits); GOAWAY, also as the only answer to a certificate of the wrong
 // environment, and everything else that can happen to a connection (simulator.Fault, in Options.Scripts).
 //
-// Not modelled: that a certificate is of the wrong environment (an untrusted one is answered 403), storage and delivery
-// to devices, apns-unique-id of the development environment, key scopes, and the management of channels.
+// Modelled beside: what would be stored for devices that are off (simulator.Ledger.Stored), and the environment with its
+// certificates and keys (simulator.Habits.Environment).
+//
+// Not modelled: delivery to devices, keys for single topics, and the management of channels.
 //
 // Beside it Gateway is the gateway of the binary protocol, which Apple's service no longer speaks, and Feedback its feedback
 // service; their files say what they model.

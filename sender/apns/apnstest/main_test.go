@@ -1,6 +1,7 @@
 package apnstest
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
@@ -119,24 +120,36 @@ type answered struct {
 
 func (f *fixture) send(client *http.Client, p *push) answered {
 	f.t.Helper()
-	request, err := http.NewRequestWithContext(f.t.Context(), p.method, f.URL()+p.path, strings.NewReader(p.body))
+	got, err := f.try(client, p)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return got
+}
+
+// try sends where there may be no answer.
+func (f *fixture) try(client *http.Client, p *push) (answered, error) {
+	f.t.Helper()
+	ctx, cancel := context.WithTimeout(f.t.Context(), 2*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, p.method, f.URL()+p.path, strings.NewReader(p.body))
 	if err != nil {
 		f.t.Fatal(err)
 	}
 	request.Header = p.header.Clone()
 	response, err := client.Do(request)
 	if err != nil {
-		f.t.Fatal(err)
+		return answered{}, err
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	if err != nil {
-		f.t.Fatal(err)
+		return answered{}, err
 	}
 	if response.ProtoMajor != 2 {
 		f.t.Errorf("answered over %s", response.Proto)
 	}
-	return answered{status: response.StatusCode, header: response.Header, body: string(body)}
+	return answered{status: response.StatusCode, header: response.Header, body: string(body)}, nil
 }
 
 // expect sends the push and compares status and reason; "" is an acceptance. What the ledger says must agree.

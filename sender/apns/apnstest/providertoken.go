@@ -26,6 +26,7 @@ const signatureSize = 64
 // providerToken is a token whose form and signature hold.
 type providerToken struct {
 	raw, team, key string
+	environment    string // of the key
 	issued         time.Time
 }
 
@@ -50,13 +51,13 @@ func (s *Server) verify(raw string) *providerToken {
 	if header.Alg != "ES256" || header.Kid == "" || claims.Iss == "" || claims.Iat == nil {
 		return nil
 	}
+	key, known := s.keys[header.Kid]
 	if len(s.keys) > 0 {
-		key, known := s.keys[header.Kid]
 		if !known || key.TeamID != claims.Iss || !signed(key.Public, parts[0]+"."+parts[1], signature) {
 			return nil
 		}
 	}
-	return &providerToken{raw: raw, team: claims.Iss, key: header.Kid, issued: time.Unix(*claims.Iat, 0)}
+	return &providerToken{raw: raw, team: claims.Iss, key: header.Kid, environment: key.Environment, issued: time.Unix(*claims.Iat, 0)}
 }
 
 func decodePart(part string, into any) bool {

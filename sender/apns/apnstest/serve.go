@@ -73,6 +73,9 @@ func (c *connection) settle(r *h2sim.Request, id string, to target, answer simul
 		c.server.options.Ledger.AddRequest(n, r.Header)
 	}
 	response := respond(h2sim.Field{Name: to.idHeader(), Value: id, Once: true}, &answer)
+	if c.server.habits().Environment == simulator.Sandbox {
+		response.Header = append(response.Header, h2sim.Field{Name: "apns-unique-id", Value: newMessageID(), Once: true})
+	}
 	if response.Last = c.follow(&answer); hidden {
 		response.Status = 0
 	}

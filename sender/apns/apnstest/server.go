@@ -19,6 +19,8 @@ type Key struct {
 	TeamID string
 	// Public verifies the tokens signed with the key.
 	Public *ecdsa.PublicKey
+	// Environment is the one of Apple's environments that the key is for; "" is both, as older keys are.
+	Environment string
 }
 
 // Options says how a Server behaves. The zero value accepts everything that is well formed.

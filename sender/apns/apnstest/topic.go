@@ -8,15 +8,9 @@ package apnstest
 import (
 	"slices"
 	"strings"
-)
 
-// suffixes are what the push types add to the bundle id.
-func suffixes() []string {
-	return []string{
-		".voip", ".complication", ".pushkit.fileprovider", ".location-query", ".push-type.liveactivity",
-		".voip-ptt", ".push-type.widgets", ".push-type.controls",
-	}
-}
+	"github.com/volleypush/volley/sender/simulator"
+)
 
 // suffixOf is what this push type adds; fixed is false if any topic goes with it.
 func suffixOf(pushType string) (suffix string, fixed bool) {
@@ -66,21 +60,12 @@ func (s *Server) fits(topic, pushType string) bool {
 	case suffix != "":
 		return strings.HasSuffix(topic, suffix) && len(topic) > len(suffix)
 	}
-	return slices.Contains(s.options.Topics, topic) || bundleOf(topic) == topic
+	return slices.Contains(s.options.Topics, topic) || simulator.BundleOf(topic) == topic
 }
 
 // permits knows the bundle ids of Options.Topics with every suffix.
 func (s *Server) permits(topic string) bool {
-	return slices.Contains(s.options.Topics, topic) || slices.Contains(s.options.Topics, bundleOf(topic))
-}
-
-func bundleOf(topic string) string {
-	for _, suffix := range suffixes() {
-		if bundle, ok := strings.CutSuffix(topic, suffix); ok {
-			return bundle
-		}
-	}
-	return topic
+	return slices.Contains(s.options.Topics, topic) || slices.Contains(s.options.Topics, simulator.BundleOf(topic))
 }
 
 // isTopic takes what a bundle id or a certificate's UID consists of.
