@@ -30,7 +30,7 @@ func (p *pool) openPipe(ctx context.Context) (*conn, error) {
 	c := &pipe{pool: p, conn: &conn{}}
 	c.conn.carrier = c
 	config := h2.Config{
-		Handler: c, Keep: [2]string{keptRetryAfter: "retry-after"}, MaxStreams: p.config.Streams, MaxBody: maxFCMAnswer,
+		Handler: c, Keep: [3]string{keptRetryAfter: "retry-after"}, MaxStreams: p.config.Streams, MaxBody: maxFCMAnswer,
 		// Google's front ends take idle connections that are pinged often for abuse.
 		IdlePing: pingAfter,
 	}
