@@ -124,7 +124,8 @@ func (a *apnsApp) request(seg *jobs.Segment) (apns.Request, time.Time, error) {
 		return request, deadline, err
 	}
 	request.Payload = payload
-	return request, deadline, a.client().Validate(&request)
+	err = a.client().Validate(&request)
+	return request, deadline, err
 }
 
 // together makes one list of the problems that two checks found.

@@ -311,3 +311,19 @@ func FuzzPushTypeOf(f *testing.F) {
 		}
 	})
 }
+
+// TestValidateReadsThePayloadOnce: what Deliver would find again is kept, and only for the very bytes that were read.
+func TestValidateReadsThePayloadOnce(t *testing.T) {
+	c := newClient(t, Config{Key: testKey(t), Topic: bundle})
+	r := &Request{Tokens: tokens(1), Payload: []byte(`{"aps":{"content-available":1}}`)}
+	if err := c.Validate(r); err != nil {
+		t.Fatal(err)
+	}
+	if r.reading() != r.read {
+		t.Error("the payload is read again")
+	}
+	r.Payload = []byte(`{"aps":{"alert":"other bytes !!"}}`)[:len(r.Payload)]
+	if r.reading() == r.read {
+		t.Error("another payload passes for the one that was read")
+	}
+}

@@ -42,6 +42,24 @@ type Request struct {
 	// Proceed is asked before each batch is begun; once it answers false the rest is sender.Unsent (NotBegun). It must answer at
 	// once and is called from any goroutine. nil means always.
 	Proceed func() bool
+
+	// read is what Validate found in the payload, so that Deliver need not read it again.
+	read *reading
+}
+
+// reading is a payload that was read.
+type reading struct {
+	payload []byte
+	valid   bool // it is JSON
+	contents
+}
+
+// reading reads the payload, unless this very one was read before.
+func (r *Request) reading() *reading {
+	if r.read != nil && len(r.read.payload) == len(r.Payload) && len(r.Payload) > 0 && &r.read.payload[0] == &r.Payload[0] {
+		return r.read
+	}
+	return &reading{r.Payload, json.Valid(r.Payload), contentsOf(r.Payload)}
 }
 
 // headers is what all notifications of a request share on the wire, with every default filled in.
@@ -56,8 +74,10 @@ type headers struct {
 }
 
 // Validate checks everything about a request that Apple would refuse for every recipient, without sending anything. The
-// error is Problems, and each problem's Reason is the row Apple would have answered with. It does not look at the tokens.
+// error is Problems, and each problem's Reason is the row Apple would have answered with. It does not look at the tokens. What it reads
+// of the payload is kept in the request, so the payload's bytes must not change between Validate and Deliver.
 func (c *Client) Validate(r *Request) error {
+	r.read = r.reading()
 	_, problems := c.headersOf(r)
 	return problems.asError()
 }
@@ -69,9 +89,9 @@ func (c *Client) headersOf(r *Request) (headers, Problems) {
 	}
 	var problems Problems
 	h := headers{pushType: r.PushType, expiration: r.Expiration.String(), collapseID: r.CollapseID}
-	body, limit := contentsOf(r.Payload), r.payloadLimit()
+	body, limit := r.reading(), r.payloadLimit()
 	if r.Channel != "" {
-		c.setBroadcast(&h, r, body, &problems)
+		c.setBroadcast(&h, r, body.contents, &problems)
 	} else {
 		h.pushType = either(h.pushType, body.pushType())
 		c.setTopic(&h, r, &problems)
@@ -81,7 +101,7 @@ func (c *Client) headersOf(r *Request) (headers, Problems) {
 	switch conflict := body.conflict(h.pushType); {
 	case !isWord(h.pushType):
 		problems.add("InvalidPushType", "push_type", "must be a word like alert or background")
-	case conflict != "" && json.Valid(r.Payload):
+	case conflict != "" && body.valid:
 		problems.add("InvalidPushType", "push_type", conflict)
 	}
 	if h.pushType == PushTypeLocation && c.key == nil {
@@ -97,7 +117,7 @@ func (c *Client) headersOf(r *Request) (headers, Problems) {
 		problems.add("PayloadEmpty", "message", "the payload is empty")
 	case len(r.Payload) > limit:
 		problems.add("PayloadTooLarge", "message", fmt.Sprintf("the payload has %d bytes, push type %s allows %d", len(r.Payload), clip(h.pushType), limit))
-	case !json.Valid(r.Payload):
+	case !body.valid:
 		problems.add("BadRequestPayload", "payload", "not valid JSON")
 	}
 	if r.IDs != nil && len(r.IDs) != r.recipients() {
