@@ -99,7 +99,7 @@ func sendWith(a *config.App) (caller, func() error, error) {
 		return nil, nil, fmt.Errorf("preparing the message: %w", err)
 	}
 	return func(ctx context.Context, first int, out []sender.Outcome) {
-		client.Deliver(ctx, &gcm.Request{Tokens: tokens(first, len(out), "fGc"), Message: message}, out)
+		client.Deliver(ctx, &gcm.Request{Tokens: tokens(first, len(out), "fGc"), Message: message, NoProviderIDs: true}, out)
 	}, client.Close, nil
 }
 
@@ -114,7 +114,7 @@ func apple(client *apns.Client) caller {
 }
 
 func google(s *config.GCM) (*gcm.Client, error) {
-	c := gcm.Config{Protocol: gcm.Protocol(s.Protocol), Endpoint: s.Endpoint, ProjectID: s.ProjectID}
+	c := gcm.Config{Protocol: gcm.Protocol(s.Protocol), Engine: gcm.Engine(s.Engine), Connections: s.Connections, Endpoint: s.Endpoint, ProjectID: s.ProjectID}
 	text, err := os.ReadFile(s.CAFile)
 	if err != nil {
 		return nil, fmt.Errorf("reading the authorities: %w", err)

@@ -74,6 +74,9 @@ func describe(p Part, server *peer.Server, simulators *app.Simulators, authority
 		one.APNS.Endpoint, one.GCM = server.URL(), nil
 	case peer.GCM:
 		one.GCM.Endpoint, one.APNS = server.URL(), nil
+		if p.Engine != "" {
+			one.GCM.Engine = p.Engine
+		}
 	case peer.Legacy:
 		one.GCM, one.APNS = apps["legacy"].GCM, nil
 		one.GCM.Endpoint = server.URL() + "/fcm/send"

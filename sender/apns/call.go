@@ -45,7 +45,13 @@ func (c *call) id(i int) string {
 	if c.request.IDs == nil {
 		return ""
 	}
-	return strings.ToLower(c.request.IDs[i])
+	id := c.request.IDs[i]
+	for k := range len(id) {
+		if id[k] >= 'A' && id[k] <= 'F' {
+			return strings.ToLower(id)
+		}
+	}
+	return id
 }
 
 // upcoming appends the positions of the next n recipients to begin.

@@ -50,13 +50,20 @@ func isHeaderText(s string) bool {
 
 func isHex(s string) bool {
 	for i := range len(s) {
-		c := s[i] | 0x20 // lower case; digits stay as they are
-		if (s[i] < '0' || s[i] > '9') && (c < 'a' || c > 'f') {
+		if !hexDigit[s[i]] {
 			return false
 		}
 	}
 	return true
 }
+
+// hexDigit says which bytes are hexadecimal digits, in either case. A million tokens are looked at in a second.
+var hexDigit = func() (is [256]bool) {
+	for _, c := range "0123456789abcdefABCDEF" {
+		is[c] = true
+	}
+	return is
+}()
 
 // MaxTokenBytes is the longest device token, decoded. Apple documents no size ("opaque"); Live Activity tokens are longer
 // than the classic 32 bytes.

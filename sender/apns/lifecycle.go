@@ -121,6 +121,7 @@ func (p *pool) watch(m *member) {
 		select {
 		case <-m.news:
 			p.mu.Lock()
+			p.sweep()
 			p.pump()
 			p.mu.Unlock()
 		case <-m.gone:

@@ -97,14 +97,12 @@ func (p *pool) submit(c *call) {
 // pump begins what can be begun. The caller holds mu; so for all methods below that do not say otherwise.
 func (p *pool) pump() {
 	share, turns := 0, 0
-	for ; ; turns-- {
-		p.sweep()
-		if len(p.waiting) == 0 {
-			return
-		}
+	for ; len(p.waiting) > 0; turns-- {
 		m, room := p.roomiest()
 		if m == nil {
-			p.grow()
+			if len(p.waiting) > 0 { // those that looked may have given them back
+				p.grow()
+			}
 			return
 		}
 		if turns <= 0 { // a new round: everybody waiting gets the same
@@ -113,8 +111,11 @@ func (p *pool) pump() {
 		c := p.waiting[0]
 		p.begin(m, c, min(room, share, c.batch, c.remaining()))
 		// Its turn is over: to the back, or out if nothing of it is left.
-		if p.waiting = slices.DeleteFunc(p.waiting, func(other *call) bool { return other == c }); c.remaining() > 0 {
-			p.waiting = append(p.waiting, c)
+		if len(p.waiting) > 0 && p.waiting[0] == c { // else it was stopped meanwhile
+			copy(p.waiting, p.waiting[1:])
+			if p.waiting[len(p.waiting)-1] = c; c.remaining() == 0 {
+				p.waiting = p.waiting[:len(p.waiting)-1]
+			}
 		}
 	}
 }
@@ -145,16 +146,41 @@ func (p *pool) begin(m *member, c *call, n int) {
 	}
 }
 
-// roomiest returns the member with the most room, nil if none has any.
+// roomiest returns the member with the most room, nil if none has enough.
 func (p *pool) roomiest() (*member, int) {
 	var best *member
 	most := 0
-	for _, m := range p.members {
-		if room := m.room(); room > most {
+	for i := 0; i < len(p.members); i++ {
+		m := p.members[i]
+		room := m.room()
+		if room > most && !p.gathers(m, room) {
 			best, most = m, room
+		}
+		if room > 0 {
+			continue
+		}
+		if reason := m.link.ended(); reason != nil {
+			p.lose(m, reason)
+			i = -1 // others are in its place
+			best, most = nil, 0
 		}
 	}
 	return best, most
+}
+
+// gathers says that a few streams became free on a busy connection while there is more to send than fits on them: it is
+// cheaper to wait for a few more. The answers to what is in the air bring them.
+func (p *pool) gathers(m *member, room int) bool {
+	const enough, part = 64, 8
+	if room >= enough || room*part >= m.flying {
+		return false
+	}
+	for _, c := range p.waiting {
+		if room -= c.remaining(); room < 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // sweep takes out what has ended since the last look.
