@@ -181,7 +181,7 @@ func TestBinarySilence(t *testing.T) {
 // TestBinaryLatePacket is defect 5 of the reference: a packet that comes after its call gave up must not blame the next call.
 func TestBinaryLatePacket(t *testing.T) {
 	t.Parallel()
-	f := simulateBinary(t, []simulator.Rule{refuse(2, simulator.Answer{Reason: "InvalidToken", Latency: simulator.Duration(300 * time.Millisecond)})}, nil)
+	f := simulateBinary(t, []simulator.Rule{refuse(2, simulator.Answer{Reason: "InvalidToken", Latency: simulator.Duration(time.Second)})}, nil)
 	first := deliver(t, f.Client, &Request{Tokens: tokens(5), ErrorTimeout: 50 * time.Millisecond})
 	if diff := cmp.Diff(map[string]int{"AnswerTimeout": 5}, names(first)); diff != "" {
 		t.Error(diff)

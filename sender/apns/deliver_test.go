@@ -286,7 +286,7 @@ func testErrorTimeout(t *testing.T, e Engine) {
 		f.linger()
 	})
 	start := time.Now()
-	out := deliver(t, s.clientOn(t, e, nil), &Request{Tokens: tokens(5), ErrorTimeout: 250 * time.Millisecond})
+	out := deliver(t, s.clientOn(t, e, nil), &Request{Tokens: tokens(5), ErrorTimeout: 500 * time.Millisecond})
 	if diff := cmp.Diff(map[string]int{"": 2, AnswerTimeout: 3}, names(out)); diff != "" {
 		t.Error(diff)
 	}
@@ -303,7 +303,7 @@ func testBlackHole(t *testing.T, e Engine) {
 		f.settings()
 		f.linger()
 	})
-	c := s.clientOn(t, e, func(c *Config) { c.RequestTimeout = 80 * time.Millisecond })
+	c := s.clientOn(t, e, func(c *Config) { c.RequestTimeout = 500 * time.Millisecond })
 	out := deliver(t, c, &Request{Tokens: tokens(50)})
 	counts := names(out)
 	if counts[AnswerTimeout] != 1 || counts[ConnectionLost]+counts[NotBegun] != 49 {
@@ -324,7 +324,7 @@ func testBlackHoleThatTalks(t *testing.T, e Engine) {
 			f.settings(streams(50))
 		}
 	})
-	c := s.clientOn(t, e, func(c *Config) { c.RequestTimeout = 80 * time.Millisecond })
+	c := s.clientOn(t, e, func(c *Config) { c.RequestTimeout = 500 * time.Millisecond })
 	for n := int32(1); n <= 2; n++ {
 		out := deliver(t, c, &Request{Tokens: tokens(1)})
 		if diff := cmp.Diff(map[string]int{AnswerTimeout: 1}, names(out)); diff != "" {
@@ -352,7 +352,7 @@ func testConnectionThatWentDead(t *testing.T, e Engine) {
 			}
 		}
 	})
-	c := s.clientOn(t, e, func(c *Config) { c.RequestTimeout = 250 * time.Millisecond })
+	c := s.clientOn(t, e, func(c *Config) { c.RequestTimeout = 600 * time.Millisecond })
 	out := deliver(t, c, &Request{Tokens: tokens(4)})
 	if diff := cmp.Diff(map[string]int{"": 1, AnswerTimeout: 3}, names(out)); diff != "" {
 		t.Error(diff)

@@ -62,7 +62,7 @@ func testSilentServerTimesOutAndItsConnectionIsLeft(t *testing.T, e Engine) {
 	})
 	c := s.clientOn(t, e, nil)
 	out := make([]sender.Outcome, 1)
-	request := &Request{Tokens: []string{"abc"}, Message: prepare(t, c, &Message{Data: "x"}), ErrorTimeout: 50 * time.Millisecond}
+	request := &Request{Tokens: []string{"abc"}, Message: prepare(t, c, &Message{Data: "x"}), ErrorTimeout: 400 * time.Millisecond}
 	c.Deliver(t.Context(), request, out)
 	if count(out)["uncertain AnswerTimeout"] != 1 {
 		t.Error(count(out))

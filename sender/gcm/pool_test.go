@@ -136,7 +136,7 @@ func TestFirstLimitIsNothing(t *testing.T) {
 // A limit of 0 that stays is not waited for for ever.
 func TestNoStreamInTime(t *testing.T) {
 	s := newRawServer(t, 0, nil, func(*rawConn, uint32) {})
-	out := deliver(t, t.Context(), s.client(t, func(c *Config) { c.RequestTimeout = 50 * time.Millisecond }), ids(20)...)
+	out := deliver(t, t.Context(), s.client(t, func(c *Config) { c.RequestTimeout = 300 * time.Millisecond }), ids(20)...)
 	if n := count(out); n["unsent ConnectionFailed"] != 20 || s.conns.Load() != 1 {
 		t.Errorf("%v on %d connections", n, s.conns.Load())
 	}
@@ -146,11 +146,11 @@ func TestNoStreamInTime(t *testing.T) {
 func TestStalledServerIsNoticedOnce(t *testing.T) {
 	s := newRawServer(t, 1000, nil, func(*rawConn, uint32) {})
 	began := time.Now()
-	out := deliver(t, t.Context(), s.client(t, func(c *Config) { c.RequestTimeout = 100 * time.Millisecond }), ids(20)...)
+	out := deliver(t, t.Context(), s.client(t, func(c *Config) { c.RequestTimeout = 500 * time.Millisecond }), ids(20)...)
 	if n := count(out); n["uncertain AnswerTimeout"] != 1 || n["unsent ConnectionFailed"] != 19 || s.conns.Load() != 1 {
 		t.Errorf("%v on %d connections", n, s.conns.Load())
 	}
-	if took := time.Since(began); took > 2*time.Second {
+	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("it took %s", took)
 	}
 }

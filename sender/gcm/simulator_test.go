@@ -203,7 +203,7 @@ func TestEveryOptionIsWellFormed(t *testing.T) {
 func TestSlowSimulator(t *testing.T) {
 	s, c := simulate(t, V1, simulator.Rule{Token: "slow", Answer: simulator.Answer{Latency: simulator.Duration(time.Minute)}})
 	deliver(t, t.Context(), c, "first") // so that the others don't queue behind the slow one
-	request := &Request{Tokens: []string{"slow", "a", "b"}, Message: prepare(t, c, &Message{Data: "x"}), ErrorTimeout: 200 * time.Millisecond}
+	request := &Request{Tokens: []string{"slow", "a", "b"}, Message: prepare(t, c, &Message{Data: "x"}), ErrorTimeout: time.Second}
 	out := make([]sender.Outcome, 3)
 	c.Deliver(t.Context(), request, out)
 	if diff := cmp.Diff([]string{"AnswerTimeout", "", ""}, reasonNames(out)); diff != "" {
