@@ -2,6 +2,8 @@ package app
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +11,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/volleypush/volley/internal/config"
+	"github.com/volleypush/volley/internal/provider"
 	"github.com/volleypush/volley/jobs"
 )
 
@@ -76,6 +79,52 @@ func TestAppsKnowTheirProject(t *testing.T) {
 	c.Apps["twin"].GCM.QuotaPerMinute = 1000
 	_, _, err = openApps(c, time.Now, func(string) zerolog.Logger { return zerolog.Nop() })
 	if err == nil || !errors.Is(err, ErrCredentials) || !strings.Contains(err.Error(), `apps.twin.gcm: quota_per_minute is 1000, but app "default" of the same project has 0`) {
+		t.Error(err)
+	}
+}
+
+// The configuration of a workload identity may name Google and, for a simulator, the app's own endpoint; nobody else.
+func TestWorkloadIdentityOfAnApp(t *testing.T) {
+	simulators, err := StartSimulators(SimulatorOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = simulators.Close() }()
+	dir := t.TempDir()
+	c := config.Default()
+	if c.Apps, err = simulators.Credentials(dir); err != nil {
+		t.Fatal(err)
+	}
+	subject, file := filepath.Join(dir, "subject"), filepath.Join(dir, "workload.json")
+	made, err := simulators.google.WorkloadIdentity(SimulatedProject, subject, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string][]byte{subject: []byte(made.SubjectToken), file: made.File} {
+		if err := os.WriteFile(name, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	g := c.Apps["default"].GCM
+	g.ServiceAccount, g.ProjectID = file, SimulatedProject
+	open := func() (*provider.Registry, error) {
+		registry, _, err := openApps(c, time.Now, func(string) zerolog.Logger { return zerolog.Nop() })
+		return registry, err
+	}
+	registry, err := open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = registry.Close() }()
+	if !accepts(t, registry) {
+		t.Error("not accepted")
+	}
+	g.Endpoint = ""
+	if _, err := open(); err == nil || !strings.Contains(err.Error(), "apps.default.gcm: GCMAuthError: The credential file "+file+" has a token_url that is not an https address under googleapis.com") {
+		t.Error(err)
+	}
+	g.Endpoint, g.ProjectID = simulators.Google(), ""
+	if _, err := open(); err == nil || !strings.Contains(err.Error(), "apps.default.gcm: GCMAuthError: Missing Firebase project. Set project_id") {
 		t.Error(err)
 	}
 }

@@ -123,19 +123,21 @@ func TestQuotaPausesTheAppForItsFloor(t *testing.T) {
 // probes on its own. Another kind of trouble is nobody else's.
 func TestQuotaPausesEveryAppOfTheProject(t *testing.T) {
 	for _, test := range []struct {
-		reason string
-		app    string
-		want   time.Duration
+		reason  string
+		project string
+		app     string
+		want    time.Duration
 	}{
-		{"Quota", "twin", time.Minute},
-		{"Quota", "stranger", 0},
-		{"Quota", "loner", 0},
-		{"InvalidProviderToken", "twin", 0},
-		{"ConnectionFailed", "twin", 0},
+		{"Quota", "demo", "twin", time.Minute},
+		{"Quota", "demo", "stranger", 0},
+		{"Quota", "demo", "loner", 0},
+		{"Quota", "", "loner", 0},
+		{"InvalidProviderToken", "demo", "twin", 0},
+		{"ConnectionFailed", "demo", "twin", 0},
 	} {
-		t.Run(test.reason+" and "+test.app, func(t *testing.T) {
+		t.Run(test.reason+" of "+test.project+" and "+test.app, func(t *testing.T) {
 			w := newWorld()
-			w.app.project = "demo"
+			w.app.project = test.project
 			app := func(project string) *scriptedApp {
 				return &scriptedApp{attempts: 10, deadline: w.app.deadline, project: project}
 			}

@@ -28,6 +28,39 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// roundTrips answers one request after the other.
+type roundTrips []int
+
+// RoundTrip implements http.RoundTripper.
+func (r *roundTrips) RoundTrip(request *http.Request) (*http.Response, error) {
+	status := (*r)[0]
+	*r = (*r)[1:]
+	return &http.Response{StatusCode: status, Header: http.Header{}, Body: http.NoBody, Request: request}, nil
+}
+
+// A refusal on the way to a token is not the reason of what fails later: some sources ask for one thing in vain and go on.
+func TestWitnessKeepsTheLastAnswer(t *testing.T) {
+	w := &witness{next: &roundTrips{404, 200, 403}}
+	for i, want := range []int{404, 0, 403} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://sts.example/v1/token", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := w.RoundTrip(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		got := 0
+		if w.refusal != nil {
+			got = w.refusal.status
+		}
+		if got != want {
+			t.Errorf("after answer %d: %d, want %d", i, got, want)
+		}
+	}
+}
+
 // Whatever a token endpoint answers, it becomes one short line.
 func FuzzRefusal(f *testing.F) {
 	f.Add(400, []byte(`{"error":"invalid_grant","error_description":"Invalid JWT: check your iat"}`))

@@ -46,6 +46,7 @@ func TestWorkloadIdentityFiles(t *testing.T) {
 		{"token_url that looks like Google's", func(f, _ object) { f["token_url"] = "https://sts.googleapis.com.evil.example/" }, "token_url"},
 		{"and so", func(f, _ object) { f["token_url"] = "https://evilgoogleapis.com/" }, "token_url"},
 		{"token_url with another name before", func(f, _ object) { f["token_url"] = "https://sts.googleapis.com@evil.example/" }, "token_url"},
+		{"token_url with a password", func(f, _ object) { f["token_url"] = "https://evil:evil@sts.googleapis.com/v1/token" }, "token_url"},
 		{"token_url in plain text", func(f, _ object) { f["token_url"] = "http://sts.googleapis.com/v1/token" }, "token_url"},
 		{"another port", func(f, _ object) { f["token_url"] = "https://127.0.0.1:8444/v1/token" }, "token_url"},
 		{"impersonation at a stranger", func(f, _ object) { f["service_account_impersonation_url"] = "https://evil.example/" }, "service_account_impersonation_url"},
