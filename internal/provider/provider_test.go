@@ -348,3 +348,66 @@ func TestGCMBodies(t *testing.T) {
 		})
 	}
 }
+
+// FuzzAPNSRequest: every job that is taken becomes a request that can be sent, or faults; and the same job the same request.
+func FuzzAPNSRequest(f *testing.F) {
+	for _, body := range []string{
+		`{"ids":"ab","message":"hi","title":"t","badge":0,"max_payload_length":40}`,
+		`{"ids":"ab","message":{"alert":{"body":"b"},"content-available":1},"sound":{"critical":1}}`,
+		`{"ids":"ab","payload":{"mdm":"magic"},"push_type":"mdm","topic":"com.apple.mgmt.External.x"}`,
+		`{"ids":"ab","push_type":"background","content_available":true,"expiration":0}`,
+		`{"channel":"Y2g=","event":"update","content_state":{"a":[1,{"b":null}]},"low_priority":true}`,
+		`{"ids":["ab","zz"],"collapse_id":"é","extra":{"k":"\ud83d\ude00"},"priority":1,"push_type":"voip"}`,
+	} {
+		f.Add([]byte(body))
+	}
+	made, p8, err := apnstest.NewKey()
+	if err != nil {
+		f.Fatal(err)
+	}
+	key, err := apns.ParseKey(p8, made.KeyID, made.TeamID)
+	if err != nil {
+		f.Fatal(err)
+	}
+	client, err := apns.New(apns.Config{Key: key, Topic: "com.example"})
+	if err != nil {
+		f.Fatal(err)
+	}
+	app := &apnsApp{tenant: newTenant(client), environment: newEnvironment(), APNSParams: APNSParams{Client: client, Topic: "com.example", BatchSize: 100}}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		job, err := jobs.Decode(jobs.APNS, body)
+		if err != nil {
+			return
+		}
+		seg := &jobs.Segment{Job: job, JobID: "j", Segments: 1, Total: job.Recipients(), Published: published}
+		batch, err := app.Prepare(seg)
+		if err != nil {
+			var faults jobs.Faults
+			if !errors.As(err, &faults) || len(faults) == 0 {
+				t.Fatalf("%T %v", err, err)
+			}
+			return
+		}
+		r := batch.(*apnsBatch).request
+		limit := apns.PayloadLimit(r.PushType)
+		if r.Channel != "" {
+			limit = apns.MaxBroadcastPayload
+		}
+		if !json.Valid(r.Payload) || len(r.Payload) > limit {
+			t.Errorf("payload %q of %d bytes", r.Payload, len(r.Payload))
+		}
+		fields, err := client.HeaderFields(&r, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, field := range fields {
+			if strings.ContainsAny(field.Value, "\r\n\x00") || strings.TrimSpace(field.Value) != field.Value {
+				t.Errorf("header %q: %q", field.Name, field.Value)
+			}
+		}
+		again, err := app.Prepare(seg)
+		if err != nil || string(again.(*apnsBatch).request.Payload) != string(r.Payload) {
+			t.Errorf("another time %v", err)
+		}
+	})
+}

@@ -64,7 +64,7 @@ func isOurs(name string) bool {
 func goAwayReason(debug []byte) *sender.Reason {
 	var said struct{ Reason string }
 	if json.Unmarshal(debug, &said) == nil {
-		if r, ok := table[said.Reason]; ok && r.Class == sender.Credential {
+		if r, ok := table[said.Reason]; ok && r.Class == sender.Credential && !isOurs(said.Reason) {
 			return r
 		}
 	}

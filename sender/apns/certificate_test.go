@@ -217,3 +217,51 @@ func FuzzTopicsIn(f *testing.F) {
 		}
 	})
 }
+
+// FuzzParseCertificate: whatever is in the file is a certificate with its key and in its time, or an error of one line that does not
+// tell the password.
+func FuzzParseCertificate(f *testing.F) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		f.Fatal(err)
+	}
+	now := time.Now()
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: now.Add(-time.Hour), NotAfter: now.Add(24 * time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		f.Fatal(err)
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		f.Fatal(err)
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		f.Fatal(err)
+	}
+	p12, err := pkcs12.Modern.Encode(key, leaf, nil, "p@ssword")
+	if err != nil {
+		f.Fatal(err)
+	}
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	f.Add(append(bytes.Clone(text), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})...), "")
+	f.Add(text, "p@ssword")
+	f.Add(p12, "p@ssword")
+	f.Add(p12, "")
+	f.Add([]byte("-----BEGIN CERTIFICATE-----\n"), "p@ssword")
+	f.Fuzz(func(t *testing.T, data []byte, password string) {
+		got, err := parseCertificate(data, password, now)
+		if err != nil {
+			if strings.Contains(err.Error(), "\n") || len(password) > 6 && strings.Contains(err.Error(), password) {
+				t.Errorf("%q", err)
+			}
+			return
+		}
+		if got.Leaf == nil || got.PrivateKey == nil || now.After(got.Leaf.NotAfter) {
+			t.Errorf("%+v is taken for a certificate", got)
+		}
+		if _, err := DescribeCertificate(got); err != nil {
+			t.Errorf("it can't be described: %v", err)
+		}
+	})
+}

@@ -7,6 +7,7 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/volleypush/volley/sender/apns"
 	"github.com/volleypush/volley/sender/apns/apnstest"
@@ -82,5 +83,52 @@ func startSimulator() (apple *apnstest.Server, keyFile string, registered apnste
 	return apple, keyFile, registered, func() {
 		_ = apple.Close()
 		_ = os.RemoveAll(folder)
+	}
+}
+
+// newClient is a client of a simulator.
+func newClient() (client *apns.Client, stop func()) {
+	apple, keyFile, registered, stopApple := startSimulator()
+	key, err := apns.LoadKey(keyFile, registered.KeyID, registered.TeamID)
+	if err != nil {
+		log.Fatal(err)
+	}
+	client, err = apns.New(apns.Config{Key: key, Topic: "com.example.app", Endpoint: apple.URL(), RootCAs: apple.Authority().Pool()})
+	if err != nil {
+		log.Fatal(err)
+	}
+	return client, func() {
+		_ = client.Close()
+		stopApple()
+	}
+}
+
+// newBinaryClient is a client of a simulated gateway and its feedback service, which knows that a token is gone.
+func newBinaryClient(gone string) (client *apns.Client, stop func()) {
+	gateway, err := apnstest.NewGateway(apnstest.GatewayOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	feedback, err := apnstest.NewFeedback(apnstest.FeedbackOptions{Authority: gateway.Authority(), Expired: gateway.Expired()})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := gateway.Expired().Add(gone, time.Unix(1_795_430_000, 0)); err != nil {
+		log.Fatal(err)
+	}
+	certificate, err := gateway.Authority().ClientCertificate("Apple Push Services: com.example.app", "com.example.app")
+	if err != nil {
+		log.Fatal(err)
+	}
+	client, err = apns.New(apns.Config{
+		Protocol: apns.Binary, Certificate: &certificate, Endpoint: gateway.Addr(), FeedbackEndpoint: feedback.Addr(), RootCAs: gateway.Authority().Pool(),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	return client, func() {
+		_ = client.Close()
+		_ = feedback.Close()
+		_ = gateway.Close()
 	}
 }

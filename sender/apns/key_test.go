@@ -250,3 +250,32 @@ func BenchmarkProviderToken(b *testing.B) {
 		}
 	}
 }
+
+// FuzzParseKey: whatever is in the file is a key that signs, or an error of one line without any of it.
+func FuzzParseKey(f *testing.F) {
+	made, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		f.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(made)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), "ABCDE12345", "FGHIJ67890")
+	f.Add(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), "ABCDE12345", "FGHIJ67890")
+	f.Add([]byte("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"), "", "")
+	f.Add([]byte(nil), "ABCDE1234\n", "x")
+	f.Fuzz(func(t *testing.T, text []byte, keyID, teamID string) {
+		key, err := ParseKey(text, keyID, teamID)
+		if err != nil {
+			if strings.Contains(err.Error(), "\n") || len(text) > 40 && strings.Contains(err.Error(), string(text)) {
+				t.Errorf("%q", err)
+			}
+			return
+		}
+		token, err := key.current(time.Unix(1795430000, 0))
+		if err != nil || strings.Count(token.text, ".") != 2 || !isHeaderText(token.text) {
+			t.Errorf("token %q, %v", token.text, err)
+		}
+	})
+}

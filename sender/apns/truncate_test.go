@@ -1,6 +1,7 @@
 package apns
 
 import (
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -98,4 +99,82 @@ func TestTruncationLeavesTheMessageAlone(t *testing.T) {
 	if diff := cmp.Diff(map[string]any{"body": "helloworldhello", "title": "T"}, alert); diff != "" {
 		t.Error(diff)
 	}
+}
+
+// FuzzTruncation: what is shortened is as long as it can be, ends between two characters as readers see them, and keeps everything
+// beside the text.
+func FuzzTruncation(f *testing.F) {
+	f.Add("helloworldhello", "T", 50)
+	f.Add("👨‍👩‍👧‍👦👨‍👩‍👧‍👦", "", 80)
+	f.Add("a🇩🇪🇫🇷e\u0301\u0301 \u0928\u093f", "", 45)
+	f.Add("\"\\\n\u2028\x00", "t", 50)
+	f.Add("\r\nx\xff\xfey", "", 40)
+	f.Fuzz(func(t *testing.T, text, title string, limit int) {
+		m := Message{Text: &text, Title: &title}
+		full, err := m.Payload(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.MaxPayloadLength = limit
+		got, err := m.Payload(0)
+		if err != nil {
+			if !errors.Is(err, InvalidPayloadSizeError) {
+				t.Fatal(err)
+			}
+			return
+		}
+		if limit <= 0 || len(full) <= limit {
+			if string(got) != string(full) {
+				t.Errorf("%q is shortened to %q without need", full, got)
+			}
+			return
+		}
+		if len(got) > limit {
+			t.Errorf("%d bytes, at most %d", len(got), limit)
+		}
+		short := bodyOf(t, got)
+		whole := bodyOf(t, full)
+		kept, cut := strings.CutSuffix(short, suffix)
+		if !cut || !strings.HasPrefix(whole, kept) || kept == "" {
+			t.Fatalf("%q is shortened to %q", whole, short)
+		}
+		ends, costs := clusters(text)
+		next := -1
+		for i, end := range ends {
+			// Invalid bytes have become U+FFFD in what was sent.
+			if strings.ToValidUTF8(string([]rune(text[:end])), "\uFFFD") == kept && i+1 < len(ends) {
+				next = i + 1
+			}
+		}
+		if next < 0 {
+			t.Fatalf("%q is cut within a character: %q", whole, kept)
+		}
+		if grown := len(got) + costs[next] - costs[next-1]; grown <= limit {
+			t.Errorf("%q could be longer: %d bytes of %d", kept, grown, limit)
+		}
+	})
+}
+
+// bodyOf is the text of a payload's alert.
+func bodyOf(t *testing.T, payload []byte) string {
+	t.Helper()
+	var root struct {
+		APS struct {
+			Alert json.RawMessage `json:"alert"`
+		} `json:"aps"`
+	}
+	if err := json.Unmarshal(payload, &root); err != nil {
+		t.Fatal(err)
+	}
+	var text string
+	if json.Unmarshal(root.APS.Alert, &text) == nil {
+		return text
+	}
+	var object struct {
+		Body string `json:"body"`
+	}
+	if err := json.Unmarshal(root.APS.Alert, &object); err != nil {
+		t.Fatal(err)
+	}
+	return object.Body
 }
