@@ -75,8 +75,9 @@ func (c *Conn) replay(ctx context.Context, r replay, fn func(jetstream.Msg, *jet
 	case err != nil:
 		return explain("reading "+r.Stream, err)
 	}
+	defer c.dismiss(ctx, r.Stream, consumer)
 	if info := consumer.CachedInfo(); !r.Follow && info != nil && info.NumPending == 0 {
-		return c.js.DeleteConsumer(ctx, r.Stream, info.Name)
+		return nil
 	}
 	messages, err := consumer.Messages()
 	if err != nil {
@@ -99,6 +100,21 @@ func (c *Conn) replay(ctx context.Context, r replay, fn func(jetstream.Msg, *jet
 			return nil
 		}
 	}
+}
+
+// dismissTimeout is how long the end of a reading may wait for the broker.
+const dismissTimeout = time.Second
+
+// dismiss deletes the consumer of a reading that is over. The server would keep it for five minutes, and has room for a thousand in a
+// stream: who follows more jobs than that, one after the other, would be refused.
+func (c *Conn) dismiss(ctx context.Context, stream string, consumer jetstream.Consumer) {
+	info := consumer.CachedInfo()
+	if info == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), dismissTimeout) // what ended the reading may be the end of its context
+	defer cancel()
+	_ = c.call(ctx, func(ctx context.Context) error { return c.js.DeleteConsumer(ctx, stream, info.Name) })
 }
 
 // orAny is the token of a filter subject.

@@ -80,6 +80,20 @@ func TestResults(t *testing.T) {
 	if err := c.Results(t.Context(), Query{}, func(*results.Event) error { return enough }); !errors.Is(err, enough) {
 		t.Errorf("the error of fn: %v", err)
 	}
+	noConsumers(t, c, jobs.StreamResults)
+}
+
+// noConsumers: the server keeps the consumer of a reading that is over for five minutes unless somebody deletes it, and takes a
+// thousand in a stream.
+func noConsumers(t *testing.T, c *Conn, stream string) {
+	t.Helper()
+	s, err := c.js.Stream(t.Context(), stream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range s.ConsumerNames(t.Context()).Name() {
+		t.Errorf("%s still has the consumer %s", stream, name)
+	}
 }
 
 func TestResultsFollow(t *testing.T) {
@@ -102,6 +116,7 @@ func TestResultsFollow(t *testing.T) {
 	if err := receive(t, "the end", done); err != nil {
 		t.Errorf("the end of the context is no error: %v", err)
 	}
+	noConsumers(t, c, jobs.StreamResults)
 }
 
 func TestResultsWithoutStream(t *testing.T) {
