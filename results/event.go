@@ -170,7 +170,7 @@ type RetryGroup struct {
 
 // Dead describes a dead letter.
 type Dead struct {
-	// Reason is a word from a closed set: invalid, payload, unknown_app, id_reused, poison.
+	// Reason is one of DeadReasons.
 	Reason string `json:"reason"`
 	// Faults are all faults of an invalid job.
 	Faults []jobs.Fault `json:"faults,omitempty"`

@@ -164,3 +164,14 @@ func TestSchemaValidates(t *testing.T) {
 		}
 	}
 }
+
+// TestSchemaNamesEveryDeadReason: a reason that the schema does not tell of is one that nobody handles.
+func TestSchemaNamesEveryDeadReason(t *testing.T) {
+	t.Parallel()
+	told := readSchema(t).Defs["dead"].Properties["reason"].Description
+	for _, reason := range DeadReasons() {
+		if !strings.Contains(told, reason) {
+			t.Errorf("%q does not name %s", told, reason)
+		}
+	}
+}

@@ -295,7 +295,7 @@ func TestParkedJobOfTheSameIDAndAnotherBodyIsRefused(t *testing.T) {
 		t.Fatalf("the same job again is dead: %+v", w.dead)
 	}
 	core.Handle(t.Context(), job(10, 3, `,"id":"same"`))
-	if len(w.dead) != 1 || w.dead[0].Event.Dead.Reason != deadReused {
+	if len(w.dead) != 1 || w.dead[0].Event.Dead.Reason != results.DeadIDReused {
 		t.Errorf("letters %+v", w.dead)
 	}
 }

@@ -10,15 +10,6 @@ import (
 	"github.com/volleypush/volley/results"
 )
 
-// Why a dead letter died: the closed set of results.Dead.Reason.
-const (
-	deadInvalid    = "invalid"
-	deadPayload    = "payload"
-	deadUnknownApp = "unknown_app"
-	deadReused     = "id_reused"
-	deadPoison     = "poison"
-)
-
 // refuse buries a job that can't be decoded, with as much of its identity as can be read.
 func (c *Core) refuse(ctx context.Context, d Delivery, platform jobs.Platform, lane jobs.Lane, err error) error {
 	var faults jobs.Faults
@@ -26,7 +17,7 @@ func (c *Core) refuse(ctx context.Context, d Delivery, platform jobs.Platform, l
 		faults = jobs.Faults{{Problem: err.Error()}}
 	}
 	seg := unread(d, platform, lane)
-	return c.bury(ctx, held{Delivery: d, seg: seg}, deadInvalid, faults)
+	return c.bury(ctx, held{Delivery: d, seg: seg}, results.DeadInvalid, faults)
 }
 
 // reused buries a job whose id belongs to another job. Its event can't be stored under that id, so it goes by the id it would
@@ -34,7 +25,7 @@ func (c *Core) refuse(ctx context.Context, d Delivery, platform jobs.Platform, l
 func (c *Core) reused(ctx context.Context, h held) error {
 	fault := jobs.Fault{Field: "id", Problem: fmt.Sprintf("%q was used for a job with another body; publish the corrected job under a new id", h.seg.JobID)}
 	h.seg = underOwnID(h)
-	return c.bury(ctx, h, deadReused, jobs.Faults{fault})
+	return c.bury(ctx, h, results.DeadIDReused, jobs.Faults{fault})
 }
 
 // underOwnID is the segment under the id that the job would have had without one.
@@ -56,7 +47,7 @@ func (c *Core) bury(ctx context.Context, h held, reason string, faults jobs.Faul
 	e.Done = h.seg.Segments == 1
 	switch {
 	case e.Recipients == 0:
-	case reason == deadPoison && (!h.seg.Whole || jobs.FitsOne(h.seg.Job, c.MaxPayload)):
+	case reason == results.DeadPoison && (!h.seg.Whole || jobs.FitsOne(h.seg.Job, c.MaxPayload)):
 		// It may have killed its worker after the first byte.
 		for i := range e.Recipients {
 			e.Uncertain = append(e.Uncertain, results.Uncertain{Index: h.seg.Position(i), Token: h.seg.Job.Recipient(i), Reason: heardNothing})

@@ -20,18 +20,18 @@ func TestDeadLetters(t *testing.T) {
 		subject    string
 		recipients int
 	}{
-		{name: "not JSON", body: `{"message":`, reason: deadInvalid, subject: "push.results.apns._.", recipients: 0},
+		{name: "not JSON", body: `{"message":`, reason: results.DeadInvalid, subject: "push.results.apns._.", recipients: 0},
 		{
-			name: "unknown field", body: `{"id":"x","mesage":"hi","ids":["ab","cd"]}`, reason: deadInvalid, field: "mesage",
+			name: "unknown field", body: `{"id":"x","mesage":"hi","ids":["ab","cd"]}`, reason: results.DeadInvalid, field: "mesage",
 			subject: "push.results.apns.default.x.0.0", recipients: 2,
 		},
 		{
-			name: "unknown app", body: `{"id":"x","app":"shop","message":"hi","ids":["ab"]}`, reason: deadUnknownApp, field: "app",
+			name: "unknown app", body: `{"id":"x","app":"shop","message":"hi","ids":["ab"]}`, reason: results.DeadUnknownApp, field: "app",
 			subject: "push.results.apns.shop.x.0.0", recipients: 1,
 		},
 		{
 			name: "payload over the limit", body: `{"id":"x","message":"hi","ids":["ab"]}`, faults: jobs.Faults{{Field: "message", Problem: "too long"}},
-			reason: deadPayload, field: "message", subject: "push.results.apns.default.x.0.0", recipients: 1,
+			reason: results.DeadPayload, field: "message", subject: "push.results.apns.default.x.0.0", recipients: 1,
 		},
 	}
 	for _, test := range tests {
@@ -102,7 +102,7 @@ func TestIDOfAnotherBodyIsRefused(t *testing.T) {
 			if len(w.app.sent) != sent || len(w.puts) != work {
 				t.Errorf("the second job went on: %d sent, %d waiting", len(w.app.sent), len(w.puts))
 			}
-			if len(w.dead) != 1 || w.dead[0].Event.Dead.Reason != deadReused || w.dead[0].Event.Kind != results.KindDead ||
+			if len(w.dead) != 1 || w.dead[0].Event.Dead.Reason != results.DeadIDReused || w.dead[0].Event.Kind != results.KindDead ||
 				!strings.HasPrefix(w.dead[0].Event.Job, "PUSH_JOBS-8-") {
 				t.Errorf("letters %+v", w.dead)
 			}

@@ -214,7 +214,7 @@ func (c *Core) whole(ctx context.Context, h held) error {
 	}
 	app, ok := c.Apps.App(job.Platform, job.App)
 	if !ok {
-		return c.bury(ctx, h, deadUnknownApp, jobs.Faults{c.unknownApp(job)})
+		return c.bury(ctx, h, results.DeadUnknownApp, jobs.Faults{c.unknownApp(job)})
 	}
 	h.app = app
 	// Rendered before anything else happens to the job, so that a payload fault is found once and not once per segment.
@@ -261,7 +261,7 @@ func (c *Core) segment(ctx context.Context, h held) error {
 	if h.app == nil {
 		app, ok := c.Apps.App(h.seg.Job.Platform, h.seg.Job.App)
 		if !ok {
-			return c.bury(ctx, h, deadUnknownApp, jobs.Faults{c.unknownApp(h.seg.Job)})
+			return c.bury(ctx, h, results.DeadUnknownApp, jobs.Faults{c.unknownApp(h.seg.Job)})
 		}
 		h.app = app
 	}

@@ -9,11 +9,8 @@ import (
 	"github.com/volleypush/volley/results"
 )
 
-const (
-	deadCorrupt = "corrupt"
-	// corruptReason is the reason of a recipient whose segment can't be read any more.
-	corruptReason = "SegmentCorrupt"
-)
+// corruptReason is the reason of a recipient whose segment can't be read any more.
+const corruptReason = "SegmentCorrupt"
 
 // corrupt settles a work message that can't be read. Who its recipients are is said by the event of the round before, or by the
 // plan of the split: they fail, with their index and without their token, and the message becomes a dead letter.
@@ -25,7 +22,7 @@ func (c *Core) corrupt(ctx context.Context, d Delivery, cause error) error {
 	e := &results.Event{
 		V: results.Version, Kind: results.KindDead, Platform: tail.Platform, App: tail.App, Job: tail.Job, Segments: 1, Round: tail.Round,
 		At: c.Clock.Now().UTC(), Worker: c.Worker,
-		Dead: &results.Dead{Reason: deadCorrupt, Faults: []jobs.Fault{{Problem: cause.Error()}}, Stream: d.Stream, Sequence: d.Sequence},
+		Dead: &results.Dead{Reason: results.DeadCorrupt, Faults: []jobs.Fault{{Problem: cause.Error()}}, Stream: d.Stream, Sequence: d.Sequence},
 	}
 	if tail.Segment != jobs.SegmentAll {
 		if e.Segment, err = strconv.Atoi(tail.Segment); err != nil {

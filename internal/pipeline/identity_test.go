@@ -22,7 +22,7 @@ func TestScheduledJobOfTheSameIDAndAnotherBodyIsRefused(t *testing.T) {
 	if core.Handle(t.Context(), job(8, 3, later)) != Ack {
 		t.Fatal("not acknowledged")
 	}
-	if len(w.dead) != 1 || w.dead[0].Event.Dead.Reason != deadReused || len(w.dead[0].Event.Skipped) != 1 {
+	if len(w.dead) != 1 || w.dead[0].Event.Dead.Reason != results.DeadIDReused || len(w.dead[0].Event.Skipped) != 1 {
 		t.Errorf("letters %+v", w.dead)
 	}
 }
@@ -35,7 +35,7 @@ func TestSmallJobDoesNotTakeOverARunningSplit(t *testing.T) {
 	if core.Handle(t.Context(), job(8, 1, `,"id":"x"`)) != Ack {
 		t.Fatal("not acknowledged")
 	}
-	if len(w.dead) != 1 || w.dead[0].Event.Dead.Reason != deadReused {
+	if len(w.dead) != 1 || w.dead[0].Event.Dead.Reason != results.DeadIDReused {
 		t.Errorf("letters %+v", w.dead)
 	}
 	for _, tail := range w.tails() {

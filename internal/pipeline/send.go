@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/volleypush/volley/jobs"
+	"github.com/volleypush/volley/results"
 	"github.com/volleypush/volley/sender"
 )
 
@@ -122,7 +123,7 @@ func (c *Core) unbegun(h held) error {
 // unsendable handles an error of Prepare: faults of the job bury it, anything else leaves it for later.
 func (c *Core) unsendable(ctx context.Context, h held, err error) error {
 	if faults, ok := errors.AsType[jobs.Faults](err); ok {
-		return c.bury(ctx, h, deadPayload, faults)
+		return c.bury(ctx, h, results.DeadPayload, faults)
 	}
 	return fmt.Errorf("preparing the segment: %w", err)
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/volleypush/volley/jobs"
+	"github.com/volleypush/volley/results"
 )
 
 // split puts a job on PUSH_WORK in segments. The plan is stored before the first segment: whoever repeats a split that was
@@ -42,5 +43,5 @@ func (c *Core) givenUp(ctx context.Context, h held) error {
 	case event != nil:
 		return c.follow(ctx, h, event)
 	}
-	return c.bury(ctx, h, deadPoison, jobs.Faults{{Problem: "its workers ended several times without finishing it; look at their logs before you requeue it"}})
+	return c.bury(ctx, h, results.DeadPoison, jobs.Faults{{Problem: "its workers ended several times without finishing it; look at their logs before you requeue it"}})
 }

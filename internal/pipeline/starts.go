@@ -164,7 +164,7 @@ func (c *Core) poisoned(ctx context.Context, d Delivery, s *start) error {
 			return c.buryRest(ctx, h, plan, jobs.Faults{fault})
 		}
 	}
-	return c.bury(ctx, h, deadPoison, jobs.Faults{fault})
+	return c.bury(ctx, h, results.DeadPoison, jobs.Faults{fault})
 }
 
 // buryRest buries what is left of a job whose split was begun: every segment that has no event yet, as a letter of its own. The events
@@ -190,7 +190,7 @@ func (c *Core) buryRest(ctx context.Context, h held, plan Plan, faults jobs.Faul
 		if event != nil {
 			err = c.follow(ctx, part, event) // whoever stored it may have died before it came to what follows
 		} else {
-			err = c.bury(ctx, part, deadPoison, faults)
+			err = c.bury(ctx, part, results.DeadPoison, faults)
 		}
 		if err != nil {
 			return err

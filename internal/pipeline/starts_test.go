@@ -40,7 +40,7 @@ func TestPoisonStopsAfterThreeCountedStarts(t *testing.T) {
 		t.Fatalf("disposition %d, want Ack", got)
 	}
 	e := w.event(t, "push.results.apns.default.poison.0.0")
-	if e.Kind != results.KindDead || e.Dead.Reason != deadPoison || len(e.Uncertain) != 2 || len(e.Skipped) != 0 {
+	if e.Kind != results.KindDead || e.Dead.Reason != results.DeadPoison || len(e.Uncertain) != 2 || len(e.Skipped) != 0 {
 		t.Errorf("%+v %+v", e, e.Dead)
 	}
 	if !strings.Contains(e.Dead.Faults[0].Problem, "3 times") || len(w.dead) != 1 {

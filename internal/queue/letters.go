@@ -113,6 +113,9 @@ func (c *Conn) DeadLetters(ctx context.Context, filter DeadFilter, fn func(DeadL
 
 // DeadLetter loads the letter with that sequence in PUSH_DEAD, or ErrNoLetter.
 func (c *Conn) DeadLetter(ctx context.Context, sequence uint64) (*DeadLetter, error) {
+	if sequence == 0 { // the broker counts from 1, and would answer in its own words
+		return nil, fmt.Errorf("%w: %s has no message 0", ErrNoLetter, jobs.StreamDead)
+	}
 	var msg *jetstream.RawStreamMsg
 	err := c.onDead(ctx, func(ctx context.Context, stream jetstream.Stream) (err error) {
 		msg, err = stream.GetMsg(ctx, sequence)

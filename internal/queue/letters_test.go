@@ -70,6 +70,9 @@ func TestLetterTellsItsStory(t *testing.T) {
 	if got.Header["Traceparent"] == nil {
 		t.Errorf("the publisher's own headers are lost: %v", got.Header)
 	}
+	if _, err := c.DeadLetter(t.Context(), 0); !errors.Is(err, ErrNoLetter) {
+		t.Errorf("number 0: %v", err)
+	}
 	if _, err := c.DeadLetter(t.Context(), sequence+1); !errors.Is(err, ErrNoLetter) {
 		t.Error(err)
 	}

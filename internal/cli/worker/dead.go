@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,6 +20,7 @@ import (
 	"github.com/volleypush/volley/internal/config"
 	"github.com/volleypush/volley/internal/queue"
 	"github.com/volleypush/volley/jobs"
+	"github.com/volleypush/volley/results"
 )
 
 // deadCommand is what can be done with dead letters.
@@ -92,7 +94,7 @@ func reachable(listen string) string {
 
 // deadFault is the exit code of what went wrong at the broker.
 func deadFault(err error) error {
-	if errors.Is(err, queue.ErrUnavailable) {
+	if errors.Is(err, queue.ErrUnavailable) || errors.Is(err, queue.ErrTopology) {
 		return exit(cli.ExitUnavailable, err)
 	}
 	return exit(cli.ExitFailure, err)
@@ -134,6 +136,9 @@ func (f *letterFilter) empty() bool { return *f == letterFilter{} }
 func (f *letterFilter) query() (queue.DeadFilter, error) {
 	if strings.ContainsFunc(f.App, notInName) { // it becomes part of a subject: a dot or wildcard would ask for something else
 		return queue.DeadFilter{}, cli.Exitf(cli.ExitUsage, "--app: a name has only letters, digits, _ and - in it")
+	}
+	if known := results.DeadReasons(); f.Reason != "" && !slices.Contains(known, f.Reason) {
+		return queue.DeadFilter{}, cli.Exitf(cli.ExitUsage, "--reason: a letter's reason is one of %s", strings.Join(known, ", "))
 	}
 	if f.Limit < 0 {
 		return queue.DeadFilter{}, cli.Exitf(cli.ExitUsage, "--limit: can't be negative")

@@ -52,6 +52,8 @@ func TestDeadUsage(t *testing.T) {
 		"dead list --app a.b":                  "--app",
 		"dead drop --app * --yes":              "--app",
 		"dead list --limit -1":                 "--limit",
+		"dead list --reason posion":            "one of invalid, payload, unknown_app, id_reused, poison, corrupt",
+		"dead drop --reason x --yes":           "--reason",
 		"dead list --platform wns":             "platform",
 		"dead list --older-than soon":          "7d",
 		"dead list -o xml":                     "output",
@@ -73,6 +75,16 @@ func TestDeadUsage(t *testing.T) {
 		}
 		if cli.Code(err) != code || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: exit code %d, %v", args, cli.Code(err), err)
+		}
+	}
+}
+
+// A server without JetStream, or without our streams, is no broker for us: the same exit code as from every other command.
+func TestDeadFault(t *testing.T) {
+	t.Parallel()
+	for err, want := range map[error]int{nil: cli.ExitOK, queue.ErrUnavailable: cli.ExitUnavailable, queue.ErrTopology: cli.ExitUnavailable, queue.ErrFull: cli.ExitFailure} {
+		if got := cli.Code(deadFault(err)); got != want {
+			t.Errorf("%v: exit code %d, want %d", err, got, want)
 		}
 	}
 }
