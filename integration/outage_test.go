@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -39,7 +40,10 @@ func startWithSimulators(t *testing.T, change func(string) string, args ...strin
 	if err := os.WriteFile(config, []byte(change(string(text))), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	w = start(t, "worker", nil, append([]string{"run", "--config", config, "--nats-listen", nats, "--store-dir", t.TempDir(), "--log-format", "json"}, args...)...)
+	if !slices.Contains(args, "--nats-url") {
+		args = append(args, "--nats-listen", nats, "--store-dir", t.TempDir())
+	}
+	w = start(t, "worker", nil, append([]string{"run", "--config", config, "--log-format", "json"}, args...)...)
 	w.waitFor("is ready")
 	return w, nats, control
 }

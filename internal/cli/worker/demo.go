@@ -10,7 +10,7 @@ import (
 type demoCommand struct {
 	Chaos    bool   `help:"Send through worker processes that are killed again and again with kill -9; takes less than a minute."`
 	Keep     bool   `help:"Keep everything running afterwards, to be explored."`
-	LogLevel string `name:"log-level" default:"error" placeholder:"LEVEL" help:"What the worker inside may log."`
+	LogLevel string `name:"log-level" default:"error" placeholder:"LEVEL" help:"What the worker inside may log: trace, debug, info, warn or error (${default})."`
 }
 
 // Run runs the demo.

@@ -21,13 +21,13 @@ type settings struct {
 	NATSURL      *string        `name:"nats-url" placeholder:"URL" help:"NATS server to use, e.g. nats://127.0.0.1:4222. Without it the worker runs one inside itself."`
 	NATSCreds    *string        `name:"nats-creds" placeholder:"FILE" help:"NATS credentials file."`
 	NATSListen   *string        `name:"nats-listen" placeholder:"HOST:PORT" help:"Where the server inside the worker listens (127.0.0.1:4222)."`
-	StoreDir     *string        `name:"store-dir" placeholder:"DIR" help:"Where the server inside the worker keeps its streams."`
+	StoreDir     *string        `name:"store-dir" placeholder:"DIR" help:"Where the server inside the worker keeps its streams ($XDG_STATE_HOME/volley/nats or ~/.local/state/volley/nats)."`
 	HTTP         *string        `name:"http" placeholder:"HOST:PORT" help:"Where /healthz, /readyz and /version are served; empty for nowhere."`
-	Worker       *string        `name:"worker" placeholder:"NAME" help:"This worker's name in events."`
+	Worker       *string        `name:"worker" placeholder:"NAME" help:"This worker's name in events (the host's name and the process id)."`
 	MaxSegments  *int           `name:"max-segments" placeholder:"N" help:"Segments with more than one recipient sent at once (4)."`
 	AckWait      *time.Duration `name:"ack-wait" placeholder:"DURATION" help:"After this long without a heartbeat the broker gives a delivery to another worker (30s)."`
 	DrainTimeout *time.Duration `name:"drain-timeout" placeholder:"DURATION" help:"How long an orderly end waits for what is in flight (30s)."`
-	LogLevel     *string        `name:"log-level" placeholder:"LEVEL" help:"debug, info, warn or error (info)."`
+	LogLevel     *string        `name:"log-level" placeholder:"LEVEL" help:"trace, debug, info, warn or error (info)."`
 	LogFormat    *string        `name:"log-format" placeholder:"FORMAT" help:"console, json, or auto: console on a terminal (auto)."`
 }
 
@@ -39,6 +39,10 @@ func (f *settings) load(t Terminal) (*config.Config, error) {
 	}
 	if f.NATSURL != nil {
 		c.NATS.URL = config.NewURL(*f.NATSURL)
+	}
+	if !c.NATS.Embedded() && (f.NATSListen != nil || f.StoreDir != nil) {
+		return nil, cli.Exitf(cli.ExitUsage, "--nats-listen and --store-dir are about a server inside the worker, but --nats-url, NATS_URL or the file says to use %s: "+
+			"leave them out, or give --nats-url= to run one inside", c.NATS.URL)
 	}
 	set(&c.NATS.Creds, f.NATSCreds)
 	set(&c.NATS.Listen, f.NATSListen)
@@ -68,9 +72,31 @@ func set[T any](to *T, flag *T) {
 
 // simulation are the flags of the simulators inside the worker.
 type simulation struct {
-	Simulate bool   `help:"Send to simulated providers inside this process instead of Apple and Google."`
-	Control  string `default:"127.0.0.1:8089" env:"VOLLEY_CONTROL" placeholder:"HOST:PORT" help:"With --simulate: control port (GET /ledger, GET /ledger/summary, DELETE /ledger, POST /script); empty for none."`
-	Script   string `placeholder:"FILE" help:"With --simulate: what the simulators answer, YAML or JSON."`
+	Simulate bool    `help:"Send to simulated providers inside this process instead of Apple and Google."`
+	Control  *string `placeholder:"HOST:PORT" help:"With --simulate: control port (GET /ledger, GET /ledger/summary, DELETE /ledger, POST /script); empty for none (127.0.0.1:8089; environment: VOLLEY_CONTROL)."`
+	Script   string  `placeholder:"FILE" help:"With --simulate: what the simulators answer, YAML or JSON."`
+}
+
+// defaultControl is the simulators' control port.
+const defaultControl = "127.0.0.1:8089"
+
+// check refuses flags that mean nothing without --simulate: who gives them believes that nothing leaves the machine.
+func (s *simulation) check() error {
+	if !s.Simulate && (s.Control != nil || s.Script != "") {
+		return cli.Exitf(cli.ExitUsage, "--control and --script are about simulated providers, but without --simulate jobs go to Apple and Google: add --simulate, or leave them out")
+	}
+	return nil
+}
+
+// control is where the control port is: the flag, the environment, or the default.
+func (s *simulation) control(env func(string) (string, bool)) string {
+	if s.Control != nil {
+		return *s.Control
+	}
+	if addr, ok := env(controlVariable); ok {
+		return addr
+	}
+	return defaultControl
 }
 
 type runCommand struct {
@@ -88,6 +114,9 @@ func (runCommand) Help() string {
 
 // Run runs the worker until the context ends, then drains.
 func (r *runCommand) Run(s *session) error {
+	if err := r.check(); err != nil {
+		return err
+	}
 	c, err := r.load(s.Terminal)
 	if err != nil {
 		return err
@@ -95,7 +124,7 @@ func (r *runCommand) Run(s *session) error {
 	var simulators *app.Simulators
 	if r.Simulate {
 		var cleanup func() error
-		if simulators, cleanup, err = r.simulate(c); err != nil {
+		if simulators, cleanup, err = r.simulate(c, s.Env); err != nil {
 			return exit(cli.ExitConfig, err)
 		}
 		defer func() { _ = cleanup() }()
@@ -150,8 +179,8 @@ func startCode(err error) int {
 }
 
 // simulate starts the simulators and gives the configuration the credentials that go with them.
-func (r *runCommand) simulate(c *config.Config) (*app.Simulators, func() error, error) {
-	options := app.SimulatorOptions{Control: r.Control}
+func (r *runCommand) simulate(c *config.Config, env func(string) (string, bool)) (*app.Simulators, func() error, error) {
+	options := app.SimulatorOptions{Control: r.control(env)}
 	if r.Script != "" {
 		script, err := simulator.LoadScript(r.Script)
 		if err != nil {
@@ -175,11 +204,11 @@ func (r *runCommand) simulate(c *config.Config) (*app.Simulators, func() error, 
 }
 
 type simulateCommand struct {
-	APNs     string   `name:"apns" default:"127.0.0.1:2197" placeholder:"HOST:PORT" help:"Simulated APNs (HTTP/2, TLS)."`
-	Binary   string   `name:"apns-binary" default:"127.0.0.1:2195" placeholder:"HOST:PORT" help:"Simulated gateway of APNs's binary protocol (TLS)."`
-	Feedback string   `name:"apns-feedback" default:"127.0.0.1:2196" placeholder:"HOST:PORT" help:"Simulated feedback service of that protocol (TLS)."`
-	Google   string   `default:"127.0.0.1:8443" placeholder:"HOST:PORT" help:"Simulated FCM v1, GCM legacy and OAuth (TLS)."`
-	Control  string   `default:"127.0.0.1:8089" placeholder:"HOST:PORT" help:"Control port: GET /ledger, GET /ledger/summary, DELETE /ledger, POST /script."`
+	APNs     string   `name:"apns" default:"127.0.0.1:2197" placeholder:"HOST:PORT" help:"Simulated APNs: HTTP/2, TLS (${default})."`
+	Binary   string   `name:"apns-binary" default:"127.0.0.1:2195" placeholder:"HOST:PORT" help:"Simulated gateway of APNs's binary protocol, TLS (${default})."`
+	Feedback string   `name:"apns-feedback" default:"127.0.0.1:2196" placeholder:"HOST:PORT" help:"Simulated feedback service of that protocol, TLS (${default})."`
+	Google   string   `default:"127.0.0.1:8443" placeholder:"HOST:PORT" help:"Simulated FCM v1, GCM legacy and OAuth, TLS (${default})."`
+	Control  string   `default:"127.0.0.1:8089" placeholder:"HOST:PORT" help:"Control port: GET /ledger, GET /ledger/summary, DELETE /ledger, POST /script (${default}); empty for none."`
 	Host     []string `name:"host" placeholder:"NAME" help:"A further name for their certificates; with an address like 0.0.0.0:2197 the first is the one the written credentials use."`
 	CAOut    string   `name:"ca-out" placeholder:"FILE" help:"Write the throw-away CA certificate there, for ca_file."`
 	KeysOut  string   `name:"keys-out" placeholder:"DIR" help:"Write credentials that the simulators accept, and a worker configuration that uses them, into this folder."`
@@ -211,8 +240,12 @@ func (r *simulateCommand) Run(s *session) error {
 			return exit(cli.ExitFailure, err)
 		}
 	}
-	_, _ = fmt.Fprintf(s.Err, "simulated APNs at %s (binary at %s, feedback at %s), Google at %s, control at http://%s (ready; end with Ctrl-C)\n",
-		simulators.APNs(), simulators.Gateway(), simulators.Feedback(), simulators.Google(), simulators.Control())
+	control := "no control port"
+	if addr := simulators.Control(); addr != "" {
+		control = "control at http://" + addr
+	}
+	_, _ = fmt.Fprintf(s.Err, "simulated APNs at %s (binary at %s, feedback at %s), Google at %s, %s (ready; end with Ctrl-C)\n",
+		simulators.APNs(), simulators.Gateway(), simulators.Feedback(), simulators.Google(), control)
 	<-s.ctx.Done()
 	return nil
 }

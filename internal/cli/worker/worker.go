@@ -34,6 +34,8 @@ type grammar struct {
 	Bench    benchCommand    `cmd:"" help:"Measure what a notification costs on this machine."`
 	Part     benchPart       `cmd:"" hidden:"" name:"bench-part"`
 	Version  versionCommand  `cmd:"" help:"Print the version."`
+
+	ShowVersion kong.VersionFlag `name:"version" help:"Print the version and quit."`
 }
 
 const description = `Volley takes push jobs from NATS JetStream, sends them to Apple (APNs) and Google (FCM/GCM), and publishes what became of every recipient on push.results.
@@ -64,7 +66,7 @@ func Run(ctx context.Context, args []string, t Terminal) error {
 	var g grammar
 	exited := false
 	parser, err := kong.New(&g, kong.Name("worker"), kong.Description(description), kong.Writers(t.Out, t.Err),
-		kong.Exit(func(int) { exited = true }), kong.ConfigureHelp(kong.HelpOptions{Compact: true}), kong.UsageOnError())
+		kong.Exit(func(int) { exited = true }), kong.ConfigureHelp(kong.HelpOptions{Compact: true}), kong.UsageOnError(), kong.Vars{"version": "volley " + version.String()})
 	if err != nil {
 		return fmt.Errorf("the command line's own definition: %w", err)
 	}
