@@ -1,7 +1,9 @@
 package demo
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/volleypush/volley/jobs"
@@ -16,7 +18,7 @@ type audit struct {
 	more   int
 
 	recipients, sent, failed, expired, uncertain, skipped, canonical, retries, dead int
-	reasons                                                                         map[string]int
+	failures, gone                                                                  map[string]int // by reason: failed, expired
 	lost, doubled                                                                   int
 
 	// kills counts workers that were killed meanwhile; allowed is how many recipients may be sent to twice because of them.
@@ -35,7 +37,7 @@ func (a *audit) fault(format string, args ...any) {
 
 // check does the whole comparison.
 func (a *audit) check(published []publication, seen map[string]*outcome, ledger []simulator.Notification) {
-	a.reasons = map[string]int{}
+	a.failures, a.gone = map[string]int{}, map[string]int{}
 	accepted := acceptances(ledger)
 	for i := range published {
 		p := &published[i]
@@ -168,29 +170,18 @@ func (a *audit) count(e *results.Event) {
 		a.retries += len(e.Retry.Indexes)
 	}
 	for _, f := range e.Failures {
-		a.reasons[f.Reason]++
+		a.failures[f.Reason]++
 	}
 	for _, f := range e.ExpiredTokens {
-		a.reasons[f.Reason]++
+		a.gone[f.Reason]++
 	}
 }
 
-// byCount lists the failure reasons, the most frequent first.
-func (a *audit) byCount() []string {
-	names := make([]string, 0, len(a.reasons))
-	for name := range a.reasons {
-		names = append(names, name)
-	}
-	slices.SortFunc(names, func(x, y string) int {
-		if d := a.reasons[y] - a.reasons[x]; d != 0 {
-			return d
-		}
-		if x < y {
-			return -1
-		}
-		return 1
+// byCount lists reasons, the most frequent first.
+func byCount(reasons map[string]int) []string {
+	return slices.SortedFunc(maps.Keys(reasons), func(x, y string) int {
+		return cmp.Or(cmp.Compare(reasons[y], reasons[x]), cmp.Compare(x, y))
 	})
-	return names
 }
 
 func key(platform jobs.Platform, app, id string) string {

@@ -1,8 +1,10 @@
 package demo
 
 import (
+	"bytes"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/volleypush/volley/jobs"
 	"github.com/volleypush/volley/results"
@@ -129,5 +131,25 @@ func TestAuditUnderFire(t *testing.T) {
 				t.Errorf("%d doubled, faults %v", a.doubled, a.faults)
 			}
 		})
+	}
+}
+
+// Each reason stands below the sum that it is part of.
+func TestTableNamesReasonsWhereTheyBelong(t *testing.T) {
+	published, seen, ledger := books()
+	e := seen["apns.default.j"].events[0]
+	e.Sent, e.Totals.Sent, e.Totals.ExpiredTokens = 1, 1, 1
+	e.ExpiredTokens = []results.ExpiredToken{{Failure: results.Failure{Index: 2, Token: "c", Reason: "Unregistered"}}}
+	ledger[2].Status, ledger[2].Reason = 410, "Unregistered"
+	var a audit
+	a.check(published, seen, ledger)
+	var out bytes.Buffer
+	a.print(&out, time.Second)
+	var names []string
+	for line := range strings.Lines(out.String()) {
+		names = append(names, strings.Join(strings.Fields(line), " "))
+	}
+	if got := strings.Join(names, ", "); !strings.Contains(got, "failed 1, BadDeviceToken 1, expired tokens 1, Unregistered 1,") || len(a.faults) > 0 {
+		t.Errorf("%s\n%s", a.faults, out.String())
 	}
 }

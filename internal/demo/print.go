@@ -65,11 +65,15 @@ func (a *audit) print(out io.Writer, took time.Duration) {
 	row("recipients", a.recipients)
 	row("sent", a.sent)
 	row("  with a canonical ID", a.canonical)
-	row("failed", a.failed)
-	row("expired tokens", a.expired)
-	for _, name := range a.byCount() {
-		row("  "+name, a.reasons[name])
+	with := func(reasons map[string]int) {
+		for _, name := range byCount(reasons) {
+			row("  "+name, reasons[name])
+		}
 	}
+	row("failed", a.failed)
+	with(a.failures)
+	row("expired tokens", a.expired)
+	with(a.gone)
 	row("uncertain", a.uncertain)
 	row("skipped", a.skipped)
 	row("retries", a.retries)
