@@ -79,7 +79,7 @@ func (a *answers) receive(msg *nats.Msg) {
 // ask sends msg, whose Reply it sets, and waits callTimeout at most for the answer. It ends at once when the connection is lost: the
 // answer would not come over the next one.
 func (c *Conn) ask(ctx context.Context, msg *nats.Msg) (*nats.Msg, error) {
-	lost := c.link.current().Done()
+	lost, before := c.link.current().Done(), c.violation.Load()
 	id, answer := c.answers.expect()
 	defer c.answers.forget(id)
 	msg.Reply = c.answers.prefix + strconv.FormatUint(id, 36)
@@ -98,7 +98,7 @@ func (c *Conn) ask(ctx context.Context, msg *nats.Msg) (*nats.Msg, error) {
 		}
 		return reply, nil
 	case <-timer.C:
-		return nil, nats.ErrTimeout
+		return nil, c.blame(before, msg.Subject, nats.ErrTimeout)
 	case <-lost:
 		return nil, nats.ErrDisconnected
 	case <-ctx.Done():

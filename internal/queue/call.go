@@ -47,6 +47,7 @@ func (l *link) current() context.Context {
 // call asks the broker something. It ends after callTimeout, and at once when the connection is lost: the answer would not come
 // over the next one.
 func (c *Conn) call(ctx context.Context, ask func(context.Context) error) error {
+	before := c.violation.Load()
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	ctx, lose := context.WithCancelCause(ctx)
@@ -56,5 +57,5 @@ func (c *Conn) call(ctx context.Context, ask func(context.Context) error) error 
 	if err != nil && errors.Is(context.Cause(ctx), nats.ErrDisconnected) {
 		return fmt.Errorf("%w (%w)", nats.ErrDisconnected, err)
 	}
-	return err
+	return c.blame(before, "", err)
 }

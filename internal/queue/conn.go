@@ -75,6 +75,8 @@ type Conn struct {
 	leases   *leases
 	marks    *marks
 	durables durables
+	// violation is the last thing that the server forbade; see blame.
+	violation atomic.Pointer[error]
 	// offset is what the broker's clock is ahead of ours, in nanoseconds.
 	offset atomic.Int64
 	ticks  sync.Once
@@ -206,11 +208,13 @@ func (c *Conn) reconnected(nc *nats.Conn) {
 }
 
 func (c *Conn) asyncError(_ *nats.Conn, sub *nats.Subscription, err error) {
+	if errors.Is(err, nats.ErrPermissionViolation) {
+		c.violation.Store(&err)
+	}
 	event := c.log.Warn().Err(err).Str("url", c.url)
 	if sub != nil {
 		event = event.Str("subject", sub.Subject)
 	}
-	// A denied JetStream call looks like a timeout to its caller: here is the only place that tells.
 	event.Msg("NATS reports an error")
 }
 

@@ -239,7 +239,7 @@ func (c *Conn) passing(err error) bool {
 	switch code := answered(err); {
 	case code == codeNoPeers, code == codeNameInUse, code == codeWrongSequence:
 		return true
-	case code == codeNotEnabled || code == codeNotEnabledAccount:
+	case code == codeNotEnabled || code == codeNotEnabledAccount, forbidden(err):
 		return false
 	case errors.Is(err, nats.ErrNoResponders):
 		// On a single server nobody answers because JetStream is off; on a cluster it may have no leader yet.

@@ -75,6 +75,8 @@ func explain(doing string, err error) error {
 		return fmt.Errorf("%w: %s: %w", ErrTooBig, doing, err)
 	case code == codeStoreFailed, code == codeStorageExceeded, code == codeInsufficient:
 		return fmt.Errorf("%w: %s: %w", ErrFull, doing, err)
+	case forbidden(err):
+		return fmt.Errorf("%w: the server forbids this user to use it: %s: %w", ErrUnavailable, doing, err)
 	case unavailable(err):
 		return fmt.Errorf("%w: %s: %w", ErrUnavailable, doing, err)
 	default:

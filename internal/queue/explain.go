@@ -36,11 +36,13 @@ func (c *Conn) explainTopology(ctx context.Context, want streamOf, err error) er
 // explainJetStream is the sentence for a server that does not answer JetStream questions.
 func (c *Conn) explainJetStream(err error) error {
 	switch {
+	case forbidden(err):
+		return fmt.Errorf("%w: %s forbids this user to use JetStream: let it publish on $JS.API.> and $JS.ACK.>, or give another user: %w", ErrUnavailable, c.url, err)
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount),
 		errors.Is(err, nats.ErrNoResponders) && c.nc.ConnectedClusterName() == "":
 		return fmt.Errorf("%w: the NATS server at %s has JetStream switched off, for this account at least: start it with --jetstream, or enable it in the account: %w", ErrTopology, c.url, err)
 	case unavailable(err):
-		return fmt.Errorf("%w: JetStream at %s does not answer: wait for the cluster to elect a leader, and check that this user may use $JS.API.>: %w", ErrUnavailable, c.url, err)
+		return fmt.Errorf("%w: JetStream at %s does not answer: wait for the cluster to elect a leader: %w", ErrUnavailable, c.url, err)
 	}
 	if answered(err) != 0 {
 		return fmt.Errorf("%w: %s refuses: %w", ErrTopology, c.url, err)

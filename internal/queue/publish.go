@@ -92,6 +92,8 @@ func (c *Conn) explainJob(msg *nats.Msg, err error) error {
 			c.url, msg.Subject, err)
 	case errors.Is(err, errUnsent):
 		return fmt.Errorf("there is no connection to %s, so the job was not sent: publish it again with the same id when the server is back: %w", c.url, err)
+	case forbidden(err):
+		return fmt.Errorf("%s forbids this user to publish on %s, nothing was stored: give it that permission, or use another user: %w", c.url, msg.Subject, err)
 	case errors.Is(err, ErrUnavailable):
 		return fmt.Errorf("%s did not acknowledge the job, which may be stored or not: publish it again with the same id: %w", c.url, err)
 	default:

@@ -66,8 +66,12 @@ func (c *Conn) replay(ctx context.Context, r replay, fn func(jetstream.Msg, *jet
 	if !r.Since.IsZero() {
 		config.DeliverPolicy, config.OptStartTime = jetstream.DeliverByStartTimePolicy, &r.Since
 	}
+	before := c.violation.Load()
 	consumer, err := c.js.OrderedConsumer(ctx, r.Stream, config)
+	err = c.blame(before, "", err)
 	switch {
+	case forbidden(err):
+		return c.explainJetStream(err)
 	case errors.Is(err, jetstream.ErrStreamNotFound):
 		return c.noStream(r.Stream)
 	case errors.Is(err, nats.ErrNoResponders), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):

@@ -37,7 +37,7 @@ func (s *session) connect(ctx context.Context) (*queue.Conn, error) {
 	case errors.Is(err, queue.ErrCredentials):
 		return nil, cli.Exitf(cli.ExitConfig, "--creds or NATS_CREDS: %w", err)
 	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAuthRevoked):
-		return nil, cli.Exitf(cli.ExitUnavailable, "the NATS server at %s refuses these credentials (%w); check --creds, NATS_CREDS or the user in the URL", server, err)
+		return nil, cli.Exitf(cli.ExitUnavailable, "the NATS server at %s refuses these credentials; check --creds, NATS_CREDS or the user in the URL", server)
 	case errors.Is(err, queue.ErrUnavailable):
 		return nil, cli.Exitf(cli.ExitUnavailable, "no NATS server answers at %s; start a worker there, which brings its own, or say where the server is with --nats-url or NATS_URL", server)
 	}

@@ -193,6 +193,26 @@ func TestResultsWithoutJetStream(t *testing.T) {
 	}
 }
 
+// TestCredentialsAreRefused: one sentence, once, with the flags of this program.
+func TestCredentialsAreRefused(t *testing.T) {
+	t.Parallel()
+	guarded, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true, Username: "u", Password: "hidden"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	guarded.Start()
+	t.Cleanup(func() { guarded.Shutdown(); guarded.WaitForShutdown() })
+	if !guarded.ReadyForConnections(patience) {
+		t.Fatal("the server does not start")
+	}
+	b := &broker{url: strings.Replace(guarded.ClientURL(), "nats://", "nats://u:wrong@", 1)}
+	_, _, err = b.run(t.Context(), "", "apns", "--message=m", "--to=aabb")
+	want := "the NATS server at " + strings.Replace(guarded.ClientURL(), "nats://", "nats://[redacted]@", 1) + " refuses these credentials; check --creds, NATS_CREDS or the user in the URL"
+	if cli.Code(err) != cli.ExitUnavailable || err.Error() != want {
+		t.Errorf("%d %v", cli.Code(err), err)
+	}
+}
+
 func TestPublishInterrupted(t *testing.T) {
 	t.Parallel()
 	sh := &shipment{plan: make([]planned, 3), again: "do this"}
