@@ -83,7 +83,7 @@ func newBinary(config Config, c *Client, faults []error) (*Client, error) {
 	}
 	c.host = gatewayAt
 	c.gateway = &gateway{
-		dial: dial(gatewayAt), size: either(config.Connections, defaultSessions), dialTimeout: either(config.DialTimeout, DefaultDialTimeout),
+		dial: dial(gatewayAt), size: either(config.Connections, defaultSessions), most: maxWritten, dialTimeout: either(config.DialTimeout, DefaultDialTimeout),
 		era: newEra(), sessions: map[*session]struct{}{},
 	}
 	c.feedback = dial(feedbackAt)

@@ -25,6 +25,7 @@ import (
 type gateway struct {
 	dial        func(ctx context.Context) (binaryConn, error)
 	size        int
+	most        int // notifications that one session takes
 	dialTimeout time.Duration
 
 	mu       sync.Mutex
@@ -77,10 +78,10 @@ func (g *gateway) leave(c *binaryCall) {
 func (g *gateway) next(s *session) []binaryFlight {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if len(s.written) >= maxWritten || !s.fullSince.IsZero() && time.Since(s.fullSince) > sealAfter {
+	if len(s.written) >= g.most || !s.fullSince.IsZero() && time.Since(s.fullSince) > sealAfter {
 		return nil
 	}
-	begin, limit := len(s.written), maxBatchSize
+	begin, limit := len(s.written), min(maxBatchSize, g.most-len(s.written))
 	for len(g.waiting) > 0 {
 		c := g.waiting[0]
 		limit = min(limit, c.batch)

@@ -92,7 +92,7 @@ func (s *session) fill() bool {
 		if len(batch) == 0 {
 			return true
 		}
-		identifier := uint32(len(s.written) - len(batch)) //nolint:gosec // at most maxWritten and a batch
+		identifier := uint32(len(s.written) - len(batch)) //nolint:gosec // at most maxWritten
 		ends := make([]int, len(batch))
 		buffer = buffer[:0]
 		for i, f := range batch {
@@ -115,7 +115,7 @@ func (s *session) fill() bool {
 
 // seal writes the barrier.
 func (s *session) seal() {
-	_, err := s.write(appendBarrier(nil, uint32(len(s.written)+1))) //nolint:gosec // at most maxWritten and a batch
+	_, err := s.write(appendBarrier(nil, uint32(len(s.written)+1))) //nolint:gosec // at most maxWritten and one
 	s.barrier = err == nil
 }
 

@@ -157,6 +157,49 @@ func TestBinaryLargeBatch(t *testing.T) {
 	f.check(request.Tokens, out)
 }
 
+// TestBinarySessionEnds: a connection takes so many notifications and no more.
+func TestBinarySessionEnds(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		batch       int
+		connections int64
+	}{{1, 3}, {3, 3}, {1000, 3}} {
+		f := simulateBinary(t, nil, nil)
+		f.Client.gateway.most = 5
+		request := &Request{Tokens: tokens(12), BatchSize: test.batch}
+		out := deliver(t, f.Client, request)
+		f.check(request.Tokens, out)
+		if diff := cmp.Diff(map[string]int{"": 12}, names(out)); diff != "" || f.gateway.State().Accepted != test.connections {
+			t.Errorf("batches of %d: %d connections: %s", test.batch, f.gateway.State().Accepted, diff)
+		}
+	}
+}
+
+// TestBinarySmallPassesLarge: a call whose all is written is not kept waiting by one that goes on and on, here for eight seconds.
+func TestBinarySmallPassesLarge(t *testing.T) {
+	t.Parallel()
+	f := simulateBinary(t, nil, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	slow := &Request{Tokens: tokens(8000), Payload: []byte("{}"), BatchSize: 1, Proceed: func() bool {
+		<-time.After(time.Millisecond)
+		return true
+	}}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		f.Deliver(ctx, slow, make([]sender.Outcome, len(slow.Tokens)))
+	}()
+	if err := f.gateway.Ledger().Wait(t.Context(), 10); err != nil {
+		t.Fatal(err)
+	}
+	out := deliver(t, f.Client, &Request{Tokens: tokens(1), ErrorTimeout: 4 * time.Second})
+	if diff := cmp.Diff(map[string]int{"": 1}, names(out)); diff != "" {
+		t.Error(diff)
+	}
+	cancel()
+	<-ended
+}
+
 // TestBinaryFast is defect 8: a clean send does not wait for a time to pass.
 func TestBinaryFast(t *testing.T) {
 	t.Parallel()

@@ -107,7 +107,8 @@ func (g *Gateway) Addr() string { return g.endpoint.Addr() }
 func (g *Gateway) Authority() *simulator.Authority { return g.options.Authority }
 
 // Ledger holds what arrived. Its lines have protocol "binary", the items priority and expiration under the names of the
-// HTTP/2 headers, and under "connection" the number of their connection, from 1.
+// HTTP/2 headers, and under "connection" the number of their connection, from 1. A line without a token is often no mistake: a client
+// that wants to know that everything before was accepted sends one on purpose.
 func (g *Gateway) Ledger() *simulator.Ledger { return g.options.Ledger }
 
 // Scripts says who is refused.
