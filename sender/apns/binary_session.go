@@ -120,13 +120,12 @@ func (s *session) seal() {
 }
 
 // write writes at once what it is given. n counts what the gateway can read: TLS makes a record of each 16 KiB, and one that
-// was not written to its end can't be deciphered. After an error the packet that may explain it is waited for, not longer than
+// was not written to its end can't be deciphered. After an error the packet that may explain it is still read, not longer than for
 // lastWords.
 func (s *session) write(data []byte) (n int, err error) {
 	_ = s.conn.SetWriteDeadline(time.Now().Add(binaryWriteTimeout))
 	if n, err = s.conn.Write(data); err != nil {
 		_ = s.conn.SetReadDeadline(time.Now().Add(lastWords))
-		<-s.over
 	}
 	return n, err
 }

@@ -172,6 +172,13 @@ func TestBinarySilence(t *testing.T) {
 	if took := time.Since(began); took < 300*time.Millisecond {
 		t.Errorf("it waited %s", took)
 	}
+	// Nobody wants to know the end of the connection any more, so it is closed.
+	for deadline := time.Now().Add(10 * time.Second); f.gateway.State().Open > 0; {
+		if time.Now().After(deadline) {
+			t.Fatal("the connection stays open")
+		}
+		<-time.After(time.Millisecond)
+	}
 	// The late connection is nobody's any more: the next call has its own, and identifiers of its own.
 	if diff := cmp.Diff(map[string]int{"": 3}, names(deliver(t, f.Client, &Request{Tokens: tokens(3)}))); diff != "" {
 		t.Error(diff)
@@ -189,6 +196,9 @@ func TestBinaryLatePacket(t *testing.T) {
 	second := deliver(t, f.Client, &Request{Tokens: tokens(10)[5:]})
 	if diff := cmp.Diff(map[string]int{"": 5}, names(second)); diff != "" {
 		t.Error(diff)
+	}
+	if diff := cmp.Diff(map[string]int{"AnswerTimeout": 5}, names(first)); diff != "" {
+		t.Error("what was told has changed since", diff)
 	}
 }
 

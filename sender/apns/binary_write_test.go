@@ -19,8 +19,12 @@ import (
 type tampered struct {
 	net.Conn
 	broken atomic.Bool
-	mu     sync.Mutex
-	writes []int
+	// hangs makes writes wait until the connection is closed; hanging is closed when one does.
+	hangs           atomic.Bool
+	hanging, closed chan struct{}
+	once            sync.Once
+	mu              sync.Mutex
+	writes          []int
 }
 
 func (c *tampered) Write(p []byte) (int, error) {
@@ -28,10 +32,20 @@ func (c *tampered) Write(p []byte) (int, error) {
 		_ = c.Conn.Close()
 		return 0, errors.New("broken pipe")
 	}
+	if c.hangs.Load() {
+		close(c.hanging)
+		<-c.closed
+		return 0, net.ErrClosed
+	}
 	c.mu.Lock()
 	c.writes = append(c.writes, len(p))
 	c.mu.Unlock()
 	return c.Conn.Write(p)
+}
+
+func (c *tampered) Close() error {
+	c.once.Do(func() { close(c.closed) })
+	return c.Conn.Close()
 }
 
 // tamperer dials tampered connections.
@@ -45,7 +59,7 @@ func (d *tamperer) dial(ctx context.Context, network, address string) (net.Conn,
 	if err != nil {
 		return nil, err
 	}
-	c := &tampered{Conn: conn}
+	c := &tampered{Conn: conn, hanging: make(chan struct{}), closed: make(chan struct{})}
 	d.mu.Lock()
 	d.conns = append(d.conns, c)
 	d.mu.Unlock()
@@ -114,6 +128,42 @@ func TestBinaryWriteFailsBesideAPacket(t *testing.T) {
 		t.Error(diff)
 	}
 	f.check(request.Tokens, out)
+}
+
+// TestBinaryWriteHangs: a gateway that has refused one does not read the rest. The packet ends the write, and Close ends one without a
+// packet.
+func TestBinaryWriteHangs(t *testing.T) {
+	t.Parallel()
+	for _, refused := range []bool{true, false} {
+		wires := &tamperer{}
+		var rules []simulator.Rule
+		if refused {
+			rules = []simulator.Rule{refuse(0, simulator.Answer{Reason: "InvalidToken", Latency: simulator.Duration(20 * time.Millisecond)})}
+		}
+		f := simulateBinary(t, rules, func(c *Config) { c.Dial = wires.dial })
+		asked, hung := 0, make(chan *tampered, 1)
+		request := &Request{Tokens: tokens(6), BatchSize: 3, Proceed: func() bool {
+			if asked++; asked == 2 {
+				wires.last().hangs.Store(true)
+				hung <- wires.last()
+			}
+			return true
+		}}
+		want := map[string]int{"InvalidToken": 1, "": 5}
+		if !refused {
+			want = map[string]int{AnswerLost: 3, NotBegun: 3}
+			go func() {
+				<-(<-hung).hanging
+				_ = f.Close()
+			}()
+		}
+		began := time.Now()
+		out := deliver(t, f.Client, request)
+		if diff := cmp.Diff(want, names(out)); diff != "" || time.Since(began) > binaryWriteTimeout/2 {
+			t.Errorf("after %s: %s", time.Since(began), diff)
+		}
+		f.check(request.Tokens, out)
+	}
 }
 
 // TestBinaryRetries: a request is tried on so many connections, at least one. Nothing is said to be uncertain that was never read.
