@@ -181,6 +181,8 @@ func TestCancel(t *testing.T) {
 // TestSilent: whether anything came since a request was begun.
 func TestSilent(t *testing.T) {
 	c, p, h := connect(t, Config{})
+	p.pong()
+	p.pong() // with the first one our SETTINGS are acknowledged, too
 	first := one(t, c, p)
 	if a := c.Cancel("a", 0, nil); len(a) != 1 || !a[0].Silent {
 		t.Errorf("%+v", a)
