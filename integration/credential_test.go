@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/volleypush/volley/results"
+	"github.com/volleypush/volley/sender/simulator"
 )
 
 // What Apple refuses is told in one sentence that names app, credential, file and remedy: in the event, in the log and by worker check.
@@ -69,6 +70,20 @@ func TestCheckAsksTheProviders(t *testing.T) {
 	}
 	if code, output := runToEnd(t, "worker", nil, "check", "--config", dead, "--connect"); code != 1 || !strings.Contains(output, "no connection to 127.0.0.2:") {
 		t.Errorf("nobody listens: exit code %d:\n%s", code, output)
+	}
+	// Somebody in between who opens TLS has another authority.
+	stranger, err := simulator.NewAuthority()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(keys, "ca.pem"), stranger.PEM(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, output = runToEnd(t, "worker", nil, "check", "--config", config, "--connect")
+	for _, part := range []string{`app "default", key SIMULATED1 (team SIMULATED2) from `, "is not trusted", "opens TLS", "ca_file"} {
+		if code != 1 || !strings.Contains(output, part) {
+			t.Errorf("interception: exit code %d, the report does not mention %q:\n%s", code, part, output)
+		}
 	}
 	if code, output := runToEnd(t, "worker", nil, "check", "--config", dead); code != 0 || !strings.Contains(output, "Nothing was contacted") {
 		t.Errorf("without --connect: exit code %d:\n%s", code, output)

@@ -9,7 +9,6 @@ import (
 
 	"github.com/volleypush/volley/internal/pipeline"
 	"github.com/volleypush/volley/jobs"
-	"github.com/volleypush/volley/results"
 	"github.com/volleypush/volley/sender"
 	"github.com/volleypush/volley/sender/apns"
 )
@@ -59,7 +58,7 @@ func (a *apnsApp) MessageIDs() bool                  { return a.APNSParams.Messa
 // Explain implements pipeline.App.
 func (a *apnsApp) Explain(reason *sender.Reason) string {
 	text := a.client().Explain(reason)
-	if a.Source != "" && reason.Action == results.ActionFixCredential {
+	if a.Source != "" && reason.Wide {
 		text += " (credential: " + a.Source + ")"
 	}
 	return text

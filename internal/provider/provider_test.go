@@ -411,3 +411,32 @@ func FuzzAPNSRequest(f *testing.F) {
 		}
 	})
 }
+
+// TestEveryKeyReachesTheProvider: what a job may say in a message object is what the sender takes, for each key of Apple's payload page.
+func TestEveryKeyReachesTheProvider(t *testing.T) {
+	for name, test := range map[string]struct{ message, want string }{
+		"alert": {
+			`{"title":"t","subtitle":"s","body":"b","launch-image":"l","title-loc-key":"k","title-loc-args":["a"],"subtitle-loc-key":"k","subtitle-loc-args":["a"],` +
+				`"loc-key":"k","loc-args":["a"],"action-loc-key":"a","action":"a","summary-arg":"s","summary-arg-count":2}`,
+			`{"aps":{"alert":{"action":"a","action-loc-key":"a","body":"b","launch-image":"l","loc-args":["a"],"loc-key":"k","subtitle":"s","subtitle-loc-args":["a"],` +
+				`"subtitle-loc-key":"k","summary-arg":"s","summary-arg-count":2,"title":"t","title-loc-args":["a"],"title-loc-key":"k"}}}`,
+		},
+		"aps": {
+			`{"alert":"a","badge":0,"sound":{"critical":1,"name":"n","volume":0.5},"thread-id":"t","category":"c","content-available":1,"mutable-content":1,"target-content-id":"t",` +
+				`"interruption-level":"critical","relevance-score":0.5,"filter-criteria":"f","stale-date":1,"content-state":{"b":1,"a":2},"timestamp":1,"event":"start","dismissal-date":1,` +
+				`"attributes-type":"a","attributes":{},"input-push-channel":"c","input-push-token":1,"url-args":["u"],"content-changed":true}`,
+			`{"aps":{"alert":"a","attributes":{},"attributes-type":"a","badge":0,"category":"c","content-available":1,"content-changed":true,"content-state":{"a":2,"b":1},` +
+				`"dismissal-date":1,"event":"start","filter-criteria":"f","input-push-channel":"c","input-push-token":1,"interruption-level":"critical","mutable-content":1,` +
+				`"relevance-score":0.5,"sound":{"critical":1,"name":"n","volume":0.5},"stale-date":1,"target-content-id":"t","thread-id":"t","timestamp":1,"url-args":["u"]}}`,
+		},
+	} {
+		batch, err := prepareAPNS(t, `{"message":`+test.message+`,"ids":"ab"}`)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if diff := cmp.Diff(test.want, string(batch.request.Payload)); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}
