@@ -34,6 +34,38 @@ func TestRefusedCredentialIsToldInOneSentence(t *testing.T) {
 	w.waitFor("Apple does not accept key SIMULATED1 of team SIMULATED2")
 }
 
+// What Google refuses is told the same way, with the project and what to do there.
+func TestRefusedProjectIsToldInOneSentence(t *testing.T) {
+	for reason, want := range map[string]string{
+		"SERVICE_DISABLED":  "enable fcm.googleapis.com for it in the Google Cloud console",
+		"PERMISSION_DENIED": "give it the role roles/firebasecloudmessaging.admin there, or the right project_id",
+		"NOT_FOUND":         "There is no such project: set project_id",
+	} {
+		t.Run(reason, func(t *testing.T) {
+			w, nats, control := startWithSimulators(t, func(text string) string { return text })
+			setScript(t, control, `{"rules":[{"platform":"gcm","percent":100,"answer":{"reason":"`+reason+`"}}]}`)
+			nc := connect(t, "nats://"+nats)
+			events := subscribe(t, nc)
+			publish(t, nc, "push.gcm", `{"id":"a","message":"hi","ids":"registration"}`)
+			events(func(e *results.Event) bool {
+				if len(e.Failures)+len(e.ExpiredTokens) > 0 {
+					t.Errorf("a recipient fails for what is the project's: %+v", e)
+				}
+				if e.Kind != results.KindCredential {
+					return false
+				}
+				for _, part := range []string{`app "default"`, reason, want, "Project: volley-simulated"} {
+					if !strings.Contains(e.Detail, part) {
+						t.Errorf("%q does not say %q", e.Detail, part)
+					}
+				}
+				return true
+			})
+			w.waitFor(want)
+		})
+	}
+}
+
 // worker check --connect asks Apple and Google, and says for every app what is wrong.
 func TestCheckAsksTheProviders(t *testing.T) {
 	keys, control := t.TempDir(), freePort(t)

@@ -66,7 +66,7 @@ func TestCheckSaysWhatIsWrongAtGoogle(t *testing.T) {
 		},
 		{
 			name: "nobody there", change: func(c *config.Config, _ string) { c.Apps["default"].GCM.Endpoint = "https://127.0.0.1:1" },
-			says: []string{`app "default", Google: ConnectionFailed (No connection to the provider`},
+			says: []string{`app "default", Google: ConnectionFailed (No connection to the provider: 127.0.0.1:1: `},
 		},
 		{name: "out", options: SimulatorOptions{Script: answer("UNAVAILABLE")}, says: []string{`app "default", Google: UNAVAILABLE`, `app "legacy", Google: Unavailable`}},
 	} {

@@ -63,7 +63,7 @@ func (d *delivery) unconnected(err error) sender.Outcome {
 	if d.open.Err() != nil {
 		return d.notBegun()
 	}
-	return sender.Failed(d.explain(reasonConnectionFailed, connectDetail(err)), 0)
+	return sender.Failed(d.explain(reasonConnectionFailed, d.client.endpoint.Host+": "+connectDetail(err)), 0)
 }
 
 // roundTrip is one request on one connection, which it releases.

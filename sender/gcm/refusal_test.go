@@ -1,10 +1,15 @@
 package gcm
 
 import (
+	"io"
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 	"unicode"
+
+	"github.com/volleypush/volley/sender"
 )
 
 func TestRefusals(t *testing.T) {
@@ -25,6 +30,39 @@ func TestRefusals(t *testing.T) {
 				t.Errorf("%q, want %q", got, row.want)
 			}
 		})
+	}
+}
+
+// A wrong clock is named with how wrong it is, whatever else the token endpoint says.
+func TestClockSkewIsNamed(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		skew time.Duration // of Google's clock against ours
+		says string
+	}{
+		{"ahead", -2 * time.Hour, "This machine's clock is 2h0m0s ahead of Google's: set it right, for example with NTP"},
+		{"behind", 10 * time.Minute, "This machine's clock is 10m0s behind Google's: set it right, for example with NTP"},
+		{"close enough", 20 * time.Second, "The key was deleted or the account disabled"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { // its clock stands still on a full second
+				refused := &refusal{status: 400, code: "invalid_grant", header: http.Header{}}
+				refused.header.Set("Date", time.Now().Add(row.skew).UTC().Format(http.TimeFormat))
+				if got := (&ServiceAccount{ClientEmail: "a@b"}).explain(refused); !strings.Contains(got, row.says) {
+					t.Error(got)
+				}
+			})
+		})
+	}
+	g := newTokenServer(t)
+	g.fail = func(w http.ResponseWriter) {
+		w.Header().Set("Date", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat))
+		w.WriteHeader(400)
+		_, _ = io.WriteString(w, `{"error":"invalid_grant"}`)
+	}
+	out := deliver(t, t.Context(), g.client(t), "abc")
+	if text := out[0].Reason.Description; !strings.Contains(text, "behind Google's") || out[0].Class != sender.Credential {
+		t.Error(text)
 	}
 }
 
