@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -116,19 +117,30 @@ func (f *feedback) list(ctx context.Context, app, reading string) ([]apns.Expire
 	return f.read(ctx, app)
 }
 
-// store stores the tokens in as many events as they need, each as often as it takes.
+// store stores the tokens in as many events as they need, each as often as it takes. One that is too large after all, because the broker
+// takes less than it did, becomes two.
 func (f *feedback) store(ctx context.Context, app, reading string, tokens []apns.ExpiredToken) (events int, err error) {
 	ids := make([]jobs.Token, len(tokens))
 	for i, t := range tokens {
 		ids[i] = jobs.NewToken(t.Token)
 	}
-	bounds := jobs.Split(ids, f.maxPayload)
-	for part := range len(bounds) - 1 {
-		err := f.commit(ctx, f.event(app, reading, part, tokens[bounds[part]:bounds[part+1]]))
-		if err != nil {
-			return events, fmt.Errorf("%d device tokens that the feedback service has forgotten are lost: %w", len(tokens)-bounds[part], err)
+	var parts [][]apns.ExpiredToken
+	for bounds := jobs.Split(ids, f.maxPayload); len(bounds) > 1; bounds = bounds[1:] {
+		parts = append(parts, tokens[bounds[0]:bounds[1]])
+	}
+	for number := 0; len(parts) > 0; number++ {
+		part := parts[0]
+		err := f.commit(ctx, f.event(app, reading, number, part))
+		switch {
+		case err == nil:
+			events++
+			parts = parts[1:]
+		case errors.Is(err, pipeline.ErrRefused) && len(part) > 1:
+			half := len(part) / 2
+			parts = append([][]apns.ExpiredToken{part[:half], part[half:]}, parts[1:]...)
+		default:
+			return events, fmt.Errorf("%d device tokens that the feedback service has forgotten are lost: %w", len(slices.Concat(parts...)), err)
 		}
-		events++
 	}
 	return events, nil
 }

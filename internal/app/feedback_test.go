@@ -128,10 +128,15 @@ type trouble struct {
 	lost    int
 	refused bool
 	commits int
+	// most is how many tokens an event may have; 0 is any number.
+	most int
 }
 
 func (b *trouble) Commit(ctx context.Context, e *results.Event) (*results.Event, error) {
 	b.commits++
+	if b.most > 0 && len(e.ExpiredTokens) > b.most {
+		return nil, pipeline.ErrRefused
+	}
 	earlier, err := b.Events.Commit(ctx, e)
 	if b.lost > 0 {
 		b.lost--
@@ -196,11 +201,18 @@ func TestFeedbackWithoutABroker(t *testing.T) {
 			t.Errorf("event %s has %d bytes, %v", e.ID, len(body), err)
 		}
 	}
+	// A broker that takes less than it said gets more, smaller ones.
+	tokens, b.most = tokens[:7], 2
+	if r = f.reading(t.Context(), "binary"); r.Tokens != 7 || r.Events != 4 {
+		t.Errorf("%+v", r)
+	}
+	stored(t, broker.Conn, 909)
+	b.most = 0
 	// Told to stop at once: what could not be stored is said to be lost.
 	ctx, cancel := context.WithCancel(t.Context())
 	f.wait = func(context.Context, time.Duration) error { cancel(); return context.Canceled }
 	b.lost = 1 << 30
-	if r := f.reading(ctx, "binary"); !strings.Contains(r.Error, "900 device tokens that the feedback service has forgotten are lost") {
+	if r := f.reading(ctx, "binary"); !strings.Contains(r.Error, "7 device tokens that the feedback service has forgotten are lost") {
 		t.Errorf("%+v", r)
 	}
 }
