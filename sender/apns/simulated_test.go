@@ -36,7 +36,7 @@ func simulate(t *testing.T, change func(*apnstest.Options, *Config)) *simulated 
 }
 
 // simulateOn is simulate with one of the engines.
-func simulateOn(t *testing.T, e Engine, change func(*apnstest.Options, *Config)) *simulated {
+func simulateOn(t testing.TB, e Engine, change func(*apnstest.Options, *Config)) *simulated {
 	t.Helper()
 	public, p8, err := apnstest.NewKey()
 	if err != nil {
@@ -68,7 +68,7 @@ func simulateOn(t *testing.T, e Engine, change func(*apnstest.Options, *Config))
 	return &simulated{client, server, public, p8}
 }
 
-func newClient(t *testing.T, config Config) *Client {
+func newClient(t testing.TB, config Config) *Client {
 	t.Helper()
 	client, err := New(config)
 	if err != nil {

@@ -291,7 +291,7 @@ func startWith(t *testing.T, server *httptest.Server) *x509.CertPool {
 	return authority.Pool()
 }
 
-func identity(t *testing.T) (*simulator.Authority, tls.Certificate) {
+func identity(t testing.TB) (*simulator.Authority, tls.Certificate) {
 	t.Helper()
 	authority, err := simulator.NewAuthority()
 	if err != nil {
