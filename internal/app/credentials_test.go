@@ -6,7 +6,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,7 +17,6 @@ import (
 
 	"github.com/volleypush/volley/internal/config"
 	"github.com/volleypush/volley/internal/provider"
-	"github.com/volleypush/volley/internal/queue"
 	"github.com/volleypush/volley/jobs"
 	"github.com/volleypush/volley/results"
 	"github.com/volleypush/volley/sender"
@@ -278,108 +276,6 @@ func TestExpiryIsAnnounced(t *testing.T) {
 		other.now = func() time.Time { return end.Add(time.Minute - step.left) }
 		if again := other.looks(1); len(again) != 1 || again[0].Key() != told[0].Key() {
 			t.Errorf("another replica: %v", again)
-		}
-	}
-}
-
-// TestCredentialEventsOfAWorker: a real worker watches its files and raises an event that says so.
-func TestCredentialEventsOfAWorker(t *testing.T) {
-	simulators, err := StartSimulators(SimulatorOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer simulators.Close()
-	dir := t.TempDir()
-	c := config.Default()
-	c.NATS.StoreDir, c.NATS.Listen, c.HTTP = filepath.Join(dir, "nats"), "", ""
-	if c.Apps, err = simulators.Credentials(dir); err != nil {
-		t.Fatal(err)
-	}
-	w, err := Start(t.Context(), Options{Config: c, CredentialLook: 5 * time.Millisecond})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := w.Stop(t.Context()); err != nil {
-			t.Error(err)
-		}
-	}()
-	next := func(state string) *results.Event {
-		t.Helper()
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-		defer cancel()
-		var found *results.Event
-		err := w.Queue().Results(ctx, queue.Query{Follow: true}, func(e *results.Event) error {
-			if e.Kind != results.KindCredential || e.State != state {
-				return nil
-			}
-			found = e
-			return context.Canceled
-		})
-		if found == nil {
-			t.Fatalf("no event %q: %v", state, err)
-		}
-		return found
-	}
-	file := c.Apps["default"].APNS.KeyFile
-	good, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(file, []byte("nothing"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if e := next(stateUnusable); e.App != "default" || !strings.Contains(e.Detail, file) {
-		t.Errorf("%+v", e)
-	}
-	if err := os.WriteFile(file, good, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if e := next(stateReloaded); !strings.Contains(e.Detail, "key "+SimulatedKeyID+" (team "+SimulatedTeamID+")") {
-		t.Errorf("%+v", e)
-	}
-	// Jobs that were accepted, then a list of tokens of the other environment.
-	script := simulator.Script{Rules: []simulator.Rule{
-		{Prefix: "bad0", Percent: 100, Answer: simulator.Answer{Reason: "BadDeviceToken"}},
-		{Prefix: "9000", Percent: 100, Answer: simulator.Answer{Reason: "Unregistered"}},
-	}}
-	if err := simulators.Scripts.Set(script); err != nil {
-		t.Fatal(err)
-	}
-	var ids []string
-	for i := range 200 {
-		prefix := "6000"
-		if i < 41 {
-			prefix = "bad0"
-		} else if i < 50 {
-			prefix = "9000"
-		}
-		ids = append(ids, fmt.Sprintf(`"%s%08x"`, prefix, i))
-	}
-	body := []byte(`{"id":"wrong","message":"hi","ids":[` + strings.Join(ids, ",") + `]}`)
-	if _, err := w.Queue().PublishJob(t.Context(), jobs.APNS, jobs.LaneNormal, "default", "wrong", body); err != nil {
-		t.Fatal(err)
-	}
-	if e := next(stateWrongEnvironment); !strings.Contains(e.Detail, `app "default"`) || !strings.Contains(e.Detail, "41 of the last 200") {
-		t.Errorf("%+v", e)
-	}
-	var job *results.Event
-	err = w.Queue().Results(t.Context(), queue.Query{Follow: true}, func(e *results.Event) error {
-		if e.Job != "wrong" {
-			return nil
-		}
-		job = e
-		return context.Canceled
-	})
-	if job == nil {
-		t.Fatal(err)
-	}
-	if len(job.Failures) != 41 || len(job.ExpiredTokens) != 9 {
-		t.Fatalf("%d failures, %d expired", len(job.Failures), len(job.ExpiredTokens))
-	}
-	for _, gone := range job.ExpiredTokens {
-		if gone.Action != results.ActionCheckEnvironment {
-			t.Errorf("%s asks for %s", gone.Reason, gone.Action)
 		}
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/volleypush/volley/internal/provider"
 	"github.com/volleypush/volley/internal/queue"
 	"github.com/volleypush/volley/jobs"
+	"github.com/volleypush/volley/results"
 )
 
 // Options are what a worker is started with.
@@ -106,7 +107,14 @@ func (w *Worker) begin(ctx context.Context) error {
 		}
 		w.http = server
 	}
-	group.Go(func() error { return w.keeper.run(running, core.News) })
+	group.Go(func() error {
+		return w.keeper.run(running, func(ctx context.Context, e *results.Event) {
+			if e.State == stateReloaded {
+				core.TryNow(e.Platform, e.App) // what was refused may be taken now
+			}
+			core.News(ctx, e)
+		})
+	})
 	// Segments have slots of their own, as many as are sent at once: a worker that pulled more would keep them from the others.
 	deliveries, segments := queue.NewSlots(c.MaxDeliveries), queue.NewSlots(c.MaxSegments)
 	pull := func(stream, durable string, slots *queue.Slots, gate func() (time.Duration, <-chan struct{})) {

@@ -206,6 +206,16 @@ func (b *breaker) hold(quota *sender.Reason, until time.Time) (opened bool) {
 	return opened
 }
 
+// tryNow lets the next probe through at once.
+func (b *breaker) tryNow() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.cause != nil {
+		b.until, b.pause = time.Time{}, 0
+		b.wake()
+	}
+}
+
 func (b *breaker) wake() {
 	close(b.changed)
 	b.changed = make(chan struct{})

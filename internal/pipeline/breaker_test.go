@@ -101,11 +101,41 @@ func TestRefusedCredentialOpensAtOnceAndFailsNobody(t *testing.T) {
 			t.Errorf("the event does not say what to do: %s", news.Detail)
 		}
 	}
+	if wait, _ := core.Gate(jobs.APNS, jobs.DefaultApp); wait != credentialProbe {
+		t.Errorf("pulls wait %s", wait)
+	}
 	w.app.sent = nil
 	w.now = w.now.Add(credentialProbe - time.Second)
 	core.Handle(t.Context(), job(8, 3, `,"id":"b"`))
 	if len(w.app.sent) != 0 || len(w.puts) != 2 {
 		t.Errorf("sent %v with a refused credential, %v wait", w.app.sent, w.tails())
+	}
+}
+
+// A credential that was mended is tried at once, and goes on.
+func TestMendedCredentialIsTriedAtOnce(t *testing.T) {
+	w := newWorld()
+	w.down("InvalidProviderToken")
+	core := w.core()
+	core.Handle(t.Context(), job(7, 1, `,"id":"a"`))
+	w.up()
+	_, changed := core.Gate(jobs.APNS, jobs.DefaultApp)
+	core.TryNow(jobs.APNS, jobs.DefaultApp)
+	select {
+	case <-changed:
+	default:
+		t.Error("nobody who waits is woken")
+	}
+	if wait, _ := core.Gate(jobs.APNS, jobs.DefaultApp); wait != 0 {
+		t.Errorf("pulls wait %s", wait)
+	}
+	core.Handle(t.Context(), job(8, 3, `,"id":"b"`))
+	if e := w.event(t, "push.results.apns.default.b.0.0"); e.Sent != 3 {
+		t.Errorf("%+v", e)
+	}
+	core.TryNow(jobs.APNS, jobs.DefaultApp) // nothing to mend
+	if wait, _ := core.Gate(jobs.APNS, jobs.DefaultApp); wait != 0 {
+		t.Errorf("pulls wait %s", wait)
 	}
 }
 

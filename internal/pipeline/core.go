@@ -100,6 +100,9 @@ func (c *Core) Gate(platform jobs.Platform, app string) (wait time.Duration, cha
 	return c.breakers.of(platform, app).gate(c.Clock.Now())
 }
 
+// TryNow lets an app that waits for its provider try at once, because something about it was mended.
+func (c *Core) TryNow(platform jobs.Platform, app string) { c.breakers.of(platform, app).tryNow() }
+
 // dispose is what an error means for the delivery.
 func (c *Core) dispose(d Delivery, err error) Disposition {
 	switch {
