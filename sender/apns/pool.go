@@ -99,10 +99,11 @@ func (p *pool) pump() {
 	share, turns := 0, 0
 	for ; len(p.waiting) > 0; turns-- {
 		m, room := p.roomiest()
+		if len(p.waiting) == 0 { // a connection that was found to have ended took them with it
+			return
+		}
 		if m == nil {
-			if len(p.waiting) > 0 { // those that looked may have given them back
-				p.grow()
-			}
+			p.grow()
 			return
 		}
 		if turns <= 0 { // a new round: everybody waiting gets the same
