@@ -20,8 +20,8 @@
 //	dial.go         connections and why there is none;  proxy.go: through a proxy
 //	explain.go      answers that concern the whole app, for people;  probe.go: is the credential taken?
 //	learn.go        what one answer says about its connection and about the rest of the call
-//	h2link.go       one connection over net/http, behind the link interface, so that another engine can take its place
-//	wire.go         what net/http does not tell: GOAWAY, refused streams, SETTINGS
+//	pipelined.go    one connection of our own engine (sender/internal/h2), behind the link interface
+//	nethttp.go      the same over net/http;  wire.go: what net/http does not tell: GOAWAY, refused streams, SETTINGS
 //	binary_gateway.go  the binary protocol: who writes next, on which connection;  binary_session.go: one connection;
 //	                binary_verdict.go, binary_settle.go: what its end says;  binary_frame.go: its packets
 //	feedback.go     the feedback service of the binary protocol: which tokens are gone
