@@ -80,7 +80,8 @@ type Config struct {
 	Connections int
 	// Engine is what speaks HTTP/2; EnginePipelined by default.
 	Engine Engine
-	// RequestTimeout is how long one answer is awaited, and how long a call waits for a free stream; 30 s by default.
+	// RequestTimeout is how long one answer is awaited, and how long a call waits for a free stream; 30 s by default. The pipelined
+	// engine gives up the answers of a call together: when nothing of the call has moved for so long, or its ErrorTimeout is over.
 	RequestTimeout time.Duration
 	// DialTimeout bounds opening a connection, TLS included; 10 s by default.
 	DialTimeout time.Duration

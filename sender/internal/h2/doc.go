@@ -10,6 +10,7 @@
 //
 // Where to look:
 //
+//	config.go    what can be set, and why a connection ends
 //	conn.go      the connection: opening, queue, end
 //	socket.go    what is below TLS: large reads and writes
 //	template.go  what requests share, and their encoding
