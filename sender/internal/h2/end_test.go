@@ -35,8 +35,8 @@ func TestGoAwayTwice(t *testing.T) {
 		t.Error(a)
 	}
 	var gone *GoAway
-	if err := c.Err(); !errors.As(err, &gone) || gone.Last != 3 {
-		t.Errorf("%v", err)
+	if err := c.Err(); !errors.As(err, &gone) || gone.Last != 3 || len(gone.Debug) != maxDebug {
+		t.Errorf("%v: last stream %d, %d bytes of debug data", err, gone.Last, len(gone.Debug))
 	}
 	_ = p.Close()
 	over(t, c)

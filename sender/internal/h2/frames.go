@@ -139,12 +139,16 @@ func (c *Conn) reset(id uint32, code http2.ErrCode) { _ = c.out.frames.WriteRSTS
 
 // leave reads a GOAWAY. There may be several; the last stream only goes down.
 func (c *Conn) leave(f *http2.GoAwayFrame) {
-	last := f.LastStreamID
-	if c.leaving != nil {
-		last = min(last, c.leaving.Last)
-	}
 	debug := f.DebugData()
-	c.leaving = &GoAway{Last: last, Code: f.ErrCode, Debug: append([]byte(nil), debug[:min(len(debug), maxDebug)]...)}
+	next := &GoAway{Last: f.LastStreamID, Code: f.ErrCode, Debug: append([]byte(nil), debug[:min(len(debug), maxDebug)]...)}
+	if before := c.leaving; before != nil {
+		next.Last = min(next.Last, before.Last)
+		if len(next.Debug) == 0 {
+			next.Debug = before.Debug // the reason may be in either
+		}
+	}
+	c.leaving = next
+	last := next.Last
 	c.slots.each(func(s *slot) {
 		if s.id > last {
 			c.settle(s, Answer{Fate: LeftOut})
