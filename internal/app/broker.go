@@ -64,6 +64,19 @@ func (b *Broker) Address() string {
 	return b.Conn.URL()
 }
 
+// watch waits until the server inside this process has lost its store, and returns what to do about it; nil when the context ends.
+func (b *Broker) watch(ctx context.Context) error {
+	if b.server == nil {
+		return nil
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-b.server.Broken():
+		return marked{b.server.Fault(), ErrBroker}
+	}
+}
+
 // Stop ends the connection first: its last acknowledgements still reach the server.
 func (b *Broker) Stop() {
 	if b.Conn != nil {

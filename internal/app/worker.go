@@ -115,6 +115,14 @@ func (w *Worker) begin(ctx context.Context) error {
 			core.News(ctx, e)
 		})
 	})
+	group.Go(func() error {
+		err := w.broker.watch(running)
+		if err != nil {
+			log := w.options.Log("volley")
+			log.Error().Err(err).Msg("the worker ends")
+		}
+		return err
+	})
 	// Segments have slots of their own, as many as are sent at once: a worker that pulled more would keep them from the others.
 	deliveries, segments := queue.NewSlots(c.MaxDeliveries), queue.NewSlots(c.MaxSegments)
 	pull := func(stream, durable string, slots *queue.Slots, gate func() (time.Duration, <-chan struct{})) {
@@ -163,8 +171,8 @@ func (w *Worker) readFeedback(running, handling context.Context, group *errgroup
 	return nil
 }
 
-// Done is closed when the worker has stopped pulling and handling, asked or not.
-func (w *Worker) Done() <-chan struct{} { return w.done }
+// Ending is closed when the worker stops pulling, asked or not. Stop then waits for what is in flight and says why.
+func (w *Worker) Ending() <-chan struct{} { return w.running.Done() }
 
 // NATS is the URL under which publishers reach the worker's broker; "" if it does not listen.
 func (w *Worker) NATS() string { return w.broker.Address() }

@@ -1,7 +1,9 @@
 package natsembed
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/rs/zerolog"
@@ -14,13 +16,41 @@ type bridge struct {
 
 	mu    sync.Mutex
 	first error
+	// lost is what made the store unusable, broken is closed with it.
+	lost   error
+	broken chan struct{}
 }
+
+// writeError is how nats-server begins to tell that it writes no more to a stream, or knows no more what it has written. Nothing but
+// its log tells, and only a start anew mends it, also when the disk has room again.
+const writeError = "critical write error"
 
 func (b *bridge) Noticef(format string, v ...any) { b.out.Debug().Msgf(format, v...) }
 func (b *bridge) Warnf(format string, v ...any)   { b.out.Warn().Msgf(format, v...) }
-func (b *bridge) Errorf(format string, v ...any)  { b.out.Error().Msgf(format, v...) }
 func (b *bridge) Debugf(format string, v ...any)  { b.out.Debug().Msgf(format, v...) }
 func (b *bridge) Tracef(format string, v ...any)  { b.out.Trace().Msgf(format, v...) }
+
+// Errorf also keeps what makes the store unusable.
+func (b *bridge) Errorf(format string, v ...any) {
+	text := fmt.Sprintf(format, v...)
+	b.out.Error().Msg(text)
+	if !strings.Contains(strings.ToLower(text), writeError) {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.lost == nil {
+		b.lost = errors.New(text)
+		close(b.broken)
+	}
+}
+
+// fault returns what made the store unusable, nil if nothing has.
+func (b *bridge) fault() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.lost
+}
 
 // Fatalf keeps the first fault. nats-server calls it where its own program would end; ours must not.
 func (b *bridge) Fatalf(format string, v ...any) {

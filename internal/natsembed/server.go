@@ -58,9 +58,11 @@ type Options struct {
 
 // Server is a running server. Its methods are safe for concurrent use.
 type Server struct {
-	nats *server.Server
-	lock *storeLock
-	stop sync.Once
+	nats  *server.Server
+	lock  *storeLock
+	log   *bridge
+	store string
+	stop  sync.Once
 }
 
 // Start takes the lock of the store, starts the server and returns when it accepts clients. A nil error means that
@@ -82,12 +84,12 @@ func Start(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{lock: lock}
+	log := &bridge{out: o.Logger, broken: make(chan struct{})}
+	s := &Server{lock: lock, log: log, store: o.StoreDir}
 	if s.nats, err = server.NewServer(opts); err != nil {
 		lock.release()
 		return nil, fmt.Errorf("the embedded NATS server refused its settings: %w", err)
 	}
-	log := &bridge{out: o.Logger}
 	s.nats.SetLoggerV2(log, false, false, false)
 	s.nats.Start()
 
@@ -174,6 +176,18 @@ func (s *Server) StoreLimit() int64 {
 		return config.MaxStore
 	}
 	return 0
+}
+
+// Broken is closed when the server can't write to its store any more: the disk is full or fails. From then on it refuses what it is
+// given, or leaves it unanswered, and it stays so when the disk has room again: the process has to be started anew. Fault says why.
+func (s *Server) Broken() <-chan struct{} { return s.log.broken }
+
+// Fault is what broke the store, as one sentence with the remedy; nil as long as nothing has.
+func (s *Server) Fault() error {
+	if err := s.log.fault(); err != nil {
+		return fmt.Errorf("%w: the NATS server inside can't write to %s any more: make room on that disk and start the worker again; nothing acknowledged is lost: %w", ErrStore, s.store, err)
+	}
+	return nil
 }
 
 // Shutdown ends the server, waits until it is gone and frees the store. Nothing acknowledged is lost. Calling it again is

@@ -150,12 +150,16 @@ func (r *runCommand) Run(s *session) error {
 	var fault error
 	select {
 	case <-s.ctx.Done():
-	case <-w.Done():
+	case <-w.Ending():
 		fault = errors.New("the worker stopped pulling by itself")
 	}
-	err = errors.Join(fault, w.Stop(context.WithoutCancel(s.ctx)))
-	if errors.Is(err, app.ErrWorkLeft) {
+	switch err = w.Stop(context.WithoutCancel(s.ctx)); {
+	case errors.Is(err, app.ErrBroker):
+		return exit(cli.ExitUnavailable, err)
+	case errors.Is(err, app.ErrWorkLeft):
 		return exit(cli.ExitWorkLeft, err)
+	case err == nil:
+		err = fault
 	}
 	return exit(cli.ExitFailure, err)
 }
