@@ -97,8 +97,9 @@ type verdict struct {
 	// quota is set if it is open because a quota is exceeded that others may share; until is when it may be tried again.
 	quota *sender.Reason
 	until time.Time
-	// undecided holds the recipients of the present streak that were not in it before: their answer may be the provider's state, or
-	// theirs.
+	// undecided holds those whose bad answer may be the provider's state, or theirs: the present streak and, if there are as many as make
+	// an outage, everybody who was answered badly. Good answers after theirs do not tell then, because several connections are
+	// answered in no common order; the next round does.
 	undecided map[int]bool
 }
 
@@ -110,6 +111,7 @@ func (l *leave) judge(r *round, recipients []int, now time.Time) verdict {
 	defer b.mu.Unlock()
 	var v verdict
 	var worst *sender.Outcome
+	var bad, streak []int // all that were answered badly, and those since the last good answer
 	good := false
 	for _, i := range inOrder(r.out, recipients) {
 		out := &r.out[i]
@@ -120,7 +122,7 @@ func (l *leave) judge(r *round, recipients []int, now time.Time) verdict {
 		case sender.Accepted, sender.Rejected, sender.Expired, sender.BadJob:
 			good = true
 			clear(b.streak)
-			v.undecided = nil
+			streak = nil
 			continue
 		case sender.Unset:
 			continue
@@ -129,7 +131,17 @@ func (l *leave) judge(r *round, recipients []int, now time.Time) verdict {
 		if out.Reason.Wide && (worst == nil || !worst.Reason.Wide) || worst == nil {
 			worst = out
 		}
-		b.count(r.seg, i, &v)
+		bad, streak = append(bad, i), append(streak, i)
+		b.count(r.seg, i)
+	}
+	if len(bad) < outageRecipients {
+		bad = streak
+	}
+	if len(bad) > 0 {
+		v.undecided = make(map[int]bool, len(bad))
+	}
+	for _, i := range bad {
+		v.undecided[i] = true
 	}
 	switch {
 	case worst != nil && (worst.Reason.Wide || len(b.streak) >= outageRecipients || probed && !good):
@@ -164,16 +176,10 @@ func inOrder(out []sender.Outcome, recipients []int) []int {
 }
 
 // count adds a recipient to the streak of bad answers.
-func (b *breaker) count(seg *jobs.Segment, i int, v *verdict) {
-	key := seg.JobID + "/" + strconv.Itoa(seg.Position(i))
-	if _, before := b.streak[key]; before || len(b.streak) >= outageRecipients {
-		return
+func (b *breaker) count(seg *jobs.Segment, i int) {
+	if len(b.streak) < outageRecipients {
+		b.streak[seg.JobID+"/"+strconv.Itoa(seg.Position(i))] = struct{}{}
 	}
-	b.streak[key] = struct{}{}
-	if v.undecided == nil {
-		v.undecided = map[int]bool{}
-	}
-	v.undecided[i] = true
 }
 
 func (b *breaker) open(out *sender.Outcome, now time.Time, v *verdict) {

@@ -357,6 +357,26 @@ func TestOutageInTheMiddleOfASegmentIsSeenInItsLastAnswers(t *testing.T) {
 	}
 }
 
+// Several connections are answered in no common order: as many bad answers as make an outage are free once, also with good ones after
+// them. Fewer are the recipients' own trouble.
+func TestOutageSeenOnOneOfSeveralConnections(t *testing.T) {
+	for bad, free := range map[int]bool{outageRecipients: true, outageRecipients - 1: false} {
+		w := newWorld()
+		w.app.attempts = 1
+		w.app.script = func(i int) sender.Outcome {
+			if i < bad {
+				return answer("ServiceUnavailable", 503)
+			}
+			return sender.Outcome{Class: sender.Accepted}
+		}
+		w.core().Handle(t.Context(), job(7, 40, `,"id":"a"`))
+		e := w.event(t, "push.results.apns.default.a.0.0")
+		if e.Sent != 40-bad || (len(e.Failures) == 0) != free || (e.Retry != nil) != free {
+			t.Errorf("%d bad answers: %d sent, %d failures, retry %+v", bad, e.Sent, len(e.Failures), e.Retry)
+		}
+	}
+}
+
 // What a sender refuses without asking the provider does not show that the provider is there.
 func TestRefusedUnaskedIsNoSignOfLife(t *testing.T) {
 	w := newWorld()
