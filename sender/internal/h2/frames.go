@@ -148,9 +148,8 @@ func (c *Conn) leave(f *http2.GoAwayFrame) {
 		}
 	}
 	c.leaving = next
-	last := next.Last
 	c.slots.each(func(s *slot) {
-		if s.id > last {
+		if s.id > next.Last {
 			c.settle(s, Answer{Fate: LeftOut})
 		}
 	})
