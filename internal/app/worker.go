@@ -43,7 +43,7 @@ type Worker struct {
 	halt    context.CancelFunc
 	done    chan struct{}
 	err     error
-	http    *healthServer
+	http    *httpServer
 }
 
 // Start starts a worker: credentials, broker, streams, pulls, in this order. An error leaves nothing running.
@@ -99,7 +99,7 @@ func (w *Worker) begin(ctx context.Context) error {
 		return err
 	}
 	if c.HTTP != "" {
-		server, err := serveHealth(c.HTTP, w)
+		server, err := serveHTTP(c.HTTP, w.routes())
 		if err != nil {
 			stop()
 			halt()
@@ -177,7 +177,7 @@ func (w *Worker) Ending() <-chan struct{} { return w.running.Done() }
 // NATS is the URL under which publishers reach the worker's broker; "" if it does not listen.
 func (w *Worker) NATS() string { return w.broker.Address() }
 
-// HTTP is the host:port of the health endpoint; "" if it has none.
+// HTTP is the host:port of the HTTP server; "" if it has none.
 func (w *Worker) HTTP() string {
 	if w.http == nil {
 		return ""
