@@ -9,6 +9,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/volleypush/volley/sender"
 )
@@ -135,6 +136,17 @@ func (c *Client) deliverBinary(ctx context.Context, r *Request, out []sender.Out
 		c.gateway.submit(one)
 		c.gateway.wait(ctx, one)
 	}
+}
+
+// deliverBinaryEach sends requests of one recipient each. The gateway gathers what waits into batches itself.
+func (c *Client) deliverBinaryEach(ctx context.Context, requests []*Request, proceed func() bool, out []sender.Outcome) {
+	var all sync.WaitGroup
+	for i, r := range requests {
+		one := *r
+		one.Proceed = proceed
+		all.Go(func() { c.deliverBinary(ctx, &one, out[i:i+1]) })
+	}
+	all.Wait()
 }
 
 // binaryMessage renders what all notifications of a request share. Every problem is found, and what the protocol has no

@@ -7,15 +7,16 @@ import (
 	"time"
 
 	"github.com/volleypush/volley/sender"
-	"github.com/volleypush/volley/sender/internal/h2"
 )
 
-// call is one Deliver on its way.
+// call is one Deliver or DeliverEach on its way.
 type call struct {
-	ctx     context.Context
-	cancel  context.CancelCauseFunc
-	shared  *headers
-	request *Request
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	// parts are what its recipients are sent: one for all of them, or one for each.
+	parts []part
+	// proceed is asked before each batch; nil means always.
+	proceed func() bool
 	// timeout bounds one answer; errorTimeout bounds all answers, counted from when the last notification was begun.
 	timeout, errorTimeout time.Duration
 	batch                 int
@@ -33,19 +34,32 @@ type call struct {
 	progress   time.Time // when something of it was last begun or answered
 	allBegunAt time.Time
 	cause      error // why its answers are not awaited any longer
-	// template is what the pipelined engine needs of the call, for this authorization.
-	template      *h2.Template
-	authorization string
+}
+
+// part is one request of a call.
+type part struct {
+	request *Request
+	shared  headers
+	// body is the request's payload.
+	body string
+}
+
+// part is what recipient i is sent, and the recipient's position in it.
+func (c *call) part(i int) (*part, int) {
+	if len(c.parts) == 1 {
+		return &c.parts[0], i
+	}
+	return &c.parts[i], 0
 }
 
 func (c *call) remaining() int { return c.left }
 
 // id is the apns-id of a recipient in Apple's canonical form, "" if Apple is to invent it.
-func (c *call) id(i int) string {
-	if c.request.IDs == nil {
+func (p *part) id(i int) string {
+	if p.request.IDs == nil {
 		return ""
 	}
-	id := c.request.IDs[i]
+	id := p.request.IDs[i]
 	for k := range len(id) {
 		if id[k] >= 'A' && id[k] <= 'F' {
 			return strings.ToLower(id)

@@ -276,25 +276,63 @@ func (c *Client) Deliver(ctx context.Context, r *Request, out []sender.Outcome) 
 		c.deliverBinary(ctx, r, out)
 		return
 	}
+	one := c.newCall(1, out)
+	one.proceed = r.Proceed
+	c.add(one, r, out)
+	c.run(ctx, one)
+	nameBroadcast(r, out)
+}
+
+// DeliverEach sends requests that have one recipient each, together: what differs from so many calls of Deliver is what it costs. out[i]
+// is the outcome of requests[i]; out must be as long. proceed is asked instead of Request.Proceed; nil means always. A request that has not
+// exactly one recipient panics. Safe for concurrent use.
+func (c *Client) DeliverEach(ctx context.Context, requests []*Request, proceed func() bool, out []sender.Outcome) {
+	out = out[:len(requests)]
+	if c.gateway != nil {
+		c.deliverBinaryEach(ctx, requests, proceed, out)
+		return
+	}
+	one := c.newCall(len(requests), out)
+	one.proceed = proceed
+	for i, r := range requests {
+		c.add(one, r, out[i:i+1])
+	}
+	c.run(ctx, one)
+	for i, r := range requests {
+		nameBroadcast(r, out[i:i+1])
+	}
+}
+
+// newCall makes a call of so many parts.
+func (c *Client) newCall(parts int, out []sender.Outcome) *call {
+	return &call{out: out, parts: make([]part, 0, parts), allBegun: make(chan struct{}), finished: make(chan struct{}), progress: time.Now()}
+}
+
+// add makes r the call's next part. out are the outcomes of its recipients.
+func (c *Client) add(one *call, r *Request, out []sender.Outcome) {
+	if r.recipients() != len(out) {
+		panic("apns: a request of a DeliverEach has not exactly one recipient")
+	}
 	shared, problems := c.headersOf(r)
 	shared.skew = &c.skew
+	one.parts = append(one.parts, part{request: r, shared: shared, body: string(r.Payload)})
 	if len(problems) > 0 {
 		for i := range out {
 			out[i] = sender.Failed(problems[0].Reason, 0)
 		}
 		return
 	}
-	one := &call{
-		shared: &shared, request: r, out: out,
-		batch:    either(max(r.BatchSize, 0), DefaultBatchSize),
-		allBegun: make(chan struct{}), finished: make(chan struct{}),
-		errorTimeout: either(max(r.ErrorTimeout, 0), c.requestTimeout),
-		progress:     time.Now(),
-	}
-	one.timeout = max(c.requestTimeout, one.errorTimeout)
-	if one.left = prepare(r, out); one.left == 0 {
+	one.batch = max(one.batch, either(max(r.BatchSize, 0), DefaultBatchSize))
+	one.errorTimeout = max(one.errorTimeout, either(max(r.ErrorTimeout, 0), c.requestTimeout))
+	one.left += prepare(r, out)
+}
+
+// run has the pool do the call and waits for its outcomes.
+func (c *Client) run(ctx context.Context, one *call) {
+	if one.left == 0 {
 		return
 	}
+	one.timeout = max(c.requestTimeout, one.errorTimeout)
 	one.ctx, one.cancel = context.WithCancelCause(ctx)
 	if ctx.Err() != nil {
 		one.giveUp(Reason(NotBegun))
@@ -303,7 +341,6 @@ func (c *Client) Deliver(ctx context.Context, r *Request, out []sender.Outcome) 
 	}
 	c.pool.submit(one)
 	c.pool.wait(one)
-	nameBroadcast(r, out)
 }
 
 // prepare sets the outcome of each recipient that can't be sent, unsets that of the others, and says how many those are.

@@ -36,7 +36,8 @@ type nethttpLink struct {
 // flight is one request on its way.
 type flight struct {
 	call *call
-	// path, id (apns-id) and authorization are the request's head beside what the call's requests share.
+	part *part
+	// path, id (apns-id) and authorization are the request's head beside what its part says.
 	path, id, authorization string
 	begun                   int64 // on the wire's clock
 	// state settles the race between net/http taking the body and the call giving up: exactly one of them wins.
@@ -128,7 +129,8 @@ func (l *nethttpLink) free() int {
 func (l *nethttpLink) start(c *call, positions []int, authorization string) int {
 	n := min(len(positions), l.free())
 	for _, i := range positions[:n] {
-		f := &flight{call: c, path: c.shared.path(c.request, i), id: c.id(i), authorization: authorization, begun: l.wire.now()}
+		one, k := c.part(i)
+		f := &flight{call: c, part: one, path: one.shared.path(one.request, k), id: one.id(k), authorization: authorization, begun: l.wire.now()}
 		l.flying.Add(1)
 		l.wg.Go(func() {
 			one := l.roundTrip(f)
@@ -165,7 +167,7 @@ func (l *nethttpLink) wake() {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	l.wg.Go(func() {
-		f := &flight{call: &call{request: &Request{}, shared: &headers{}}}
+		f := &flight{part: &part{request: &Request{}}}
 		f.drop()
 		if response, err := l.conn.RoundTrip(l.request(ctx, f)); err == nil {
 			_ = response.Body.Close()
@@ -220,8 +222,8 @@ func (l *nethttpLink) roundTrip(f *flight) landing {
 		date:       response.Header.Get("Date"),
 		body:       text,
 	}
-	out := r.outcome(f.call.shared, l.clock())
-	if f.call.request.NoProviderIDs {
+	out := r.outcome(&f.part.shared, l.clock())
+	if f.part.request.NoProviderIDs {
 		out.ProviderID = ""
 	}
 	return landing{outcome: out, answered: true}
@@ -238,13 +240,13 @@ func (l *nethttpLink) lost(ctx context.Context, f *flight, stream uint32) landin
 
 func (l *nethttpLink) request(ctx context.Context, f *flight) *http.Request {
 	h := http.Header{"User-Agent": {""}} // an empty one sends none
-	for _, field := range append(f.call.shared.fields(f.id), HeaderField{"authorization", f.authorization}) {
+	for _, field := range append(f.part.shared.fields(f.id), HeaderField{"authorization", f.authorization}) {
 		if field.Value != "" {
 			h[http.CanonicalHeaderKey(field.Name)] = []string{field.Value}
 		}
 	}
 	b := &body{flight: f}
-	b.rest.Reset(f.call.request.Payload)
+	b.rest.Reset(f.part.request.Payload)
 	request := &http.Request{
 		Method:        http.MethodPost,
 		URL:           &url.URL{Scheme: "https", Host: l.host, Path: f.path},

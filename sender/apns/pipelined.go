@@ -14,15 +14,16 @@ import (
 // pipelined is a link over the engine of sender/internal/h2: notifications are written ahead in batches, and one read may
 // bring hundreds of answers. It allocates nothing for a notification that is accepted.
 type pipelined struct {
-	conn     *h2.Conn
-	host     string
-	clock    func() time.Time
-	listener listener
-	requests []h2.Request // scratch of start
-	answers  []h2.Answer  // scratch of cancel
-	landings []landing    // scratch of Settled
-	ids      []byte       // scratch of nameIDs
-	ends     []int        // scratch of nameIDs
+	conn      *h2.Conn
+	host      string
+	clock     func() time.Time
+	listener  listener
+	templates templates    // of start
+	requests  []h2.Request // scratch of start
+	answers   []h2.Answer  // scratch of cancel
+	landings  []landing    // scratch of Settled
+	ids       []byte       // scratch of nameIDs
+	ends      []int        // scratch of nameIDs
 }
 
 // The fields of an answer that say something.
@@ -70,15 +71,15 @@ func openError(to target, err error) error {
 func (l *pipelined) free() int { return l.conn.Free() }
 
 func (l *pipelined) start(c *call, positions []int, authorization string) int {
-	template := c.templateFor(l.host, authorization)
 	l.requests = l.requests[:0]
 	for _, i := range positions {
-		r := h2.Request{Template: template, Owner: c, Index: i}
-		if c.shared.channel == "" {
-			r.Path = c.request.Tokens[i]
+		one, k := c.part(i)
+		r := h2.Request{Template: l.templates.of(one, l.host, authorization, c.batch), Body: one.body, Owner: c, Index: i}
+		if one.shared.channel == "" {
+			r.Path = one.request.Tokens[k]
 		}
-		if c.request.IDs != nil {
-			r.Own = c.id(i)
+		if one.request.IDs != nil {
+			r.Own = one.id(k)
 		}
 		l.requests = append(l.requests, r)
 	}
@@ -87,22 +88,51 @@ func (l *pipelined) start(c *call, positions []int, authorization string) int {
 	return n
 }
 
-// templateFor is what the call's notifications have in common on connections that use this provider token.
-func (c *call) templateFor(host, authorization string) *h2.Template {
-	if c.template != nil && c.authorization == authorization {
-		return c.template
+// templates are the heads of what a link sent lately. Many calls have the same one, and a connection encodes each anew that is not
+// the one before.
+type templates struct {
+	known map[templateKey]*h2.Template
+	last  *h2.Template
+	is    templateKey // of last
+}
+
+// templateKey is everything that a template is made of.
+type templateKey struct {
+	shared        headers
+	authorization string
+	batch         int
+}
+
+// maxTemplates is how many are kept: the seconds of an expiration make many.
+const maxTemplates = 64
+
+// of is the head of the part's notifications on connections that use this provider token.
+func (t *templates) of(one *part, host, authorization string, batch int) *h2.Template {
+	key := templateKey{one.shared, authorization, batch}
+	if t.last != nil && t.is == key {
+		return t.last
 	}
-	t := &h2.Template{Authority: host, Path: devicePath, OwnField: "apns-id", Before: c.request.Payload, Batch: c.batch}
-	if c.shared.channel != "" {
-		t.Path, t.OwnField = c.shared.path(c.request, 0), "apns-request-id"
+	if t.known == nil || len(t.known) >= maxTemplates {
+		t.known = make(map[templateKey]*h2.Template)
+	}
+	if t.known[key] == nil {
+		t.known[key] = newTemplate(one, host, authorization, batch)
+	}
+	t.last, t.is = t.known[key], key
+	return t.last
+}
+
+func newTemplate(one *part, host, authorization string, batch int) *h2.Template {
+	t := &h2.Template{Authority: host, Path: devicePath, OwnField: "apns-id", Batch: batch}
+	if one.shared.channel != "" {
+		t.Path, t.OwnField = one.shared.path(one.request, 0), "apns-request-id"
 	}
 	if authorization != "" {
 		t.Fields = append(t.Fields, h2.Field{Name: "authorization", Value: authorization})
 	}
-	for _, f := range c.shared.fields("") {
+	for _, f := range one.shared.fields("") {
 		t.Fields = append(t.Fields, h2.Field(f))
 	}
-	c.template, c.authorization = t, authorization
 	return t
 }
 
@@ -145,7 +175,8 @@ func (l *pipelined) Settled(answers []h2.Answer) {
 		a := &answers[i]
 		one := landing{call: a.Owner.(*call), index: a.Index}
 		if one.answered = a.Fate == h2.Answered; one.answered {
-			one.outcome = l.outcome(one.call, a)
+			part, _ := one.call.part(a.Index)
+			one.outcome = l.outcome(part, a)
 		} else {
 			one.outcome = sender.Failed(l.reason(a.Fate), 0)
 		}
@@ -157,19 +188,20 @@ func (l *pipelined) Settled(answers []h2.Answer) {
 }
 
 // outcome classifies an answer.
-func (l *pipelined) outcome(c *call, a *h2.Answer) sender.Outcome {
+func (l *pipelined) outcome(p *part, a *h2.Answer) sender.Outcome {
 	if isAcceptance(a.Status) {
 		return sender.Outcome{Class: sender.Accepted, Status: a.Status}
 	}
 	r := reply{status: a.Status, retryAfter: a.Kept[keptRetryAfter].String(), date: a.Kept[keptDate].String(), body: a.Body}
-	return r.outcome(c.shared, l.clock())
+	return r.outcome(&p.shared, l.clock())
 }
 
 // nameIDs sets the ids of the accepted, for which all of them together cost one allocation.
 func (l *pipelined) nameIDs(answers []h2.Answer) {
 	l.ids, l.ends = l.ids[:0], l.ends[:0]
 	for i := range answers {
-		if one := &l.landings[i]; one.outcome.Class == sender.Accepted && !one.call.request.NoProviderIDs {
+		one := &l.landings[i]
+		if part, _ := one.call.part(one.index); one.outcome.Class == sender.Accepted && !part.request.NoProviderIDs {
 			l.ids = answers[i].Kept[keptID].Append(l.ids)
 		}
 		l.ends = append(l.ends, len(l.ids))

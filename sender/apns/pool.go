@@ -123,7 +123,7 @@ func (p *pool) pump() {
 
 // begin starts the call's next n notifications on m.
 func (p *pool) begin(m *member, c *call, n int) {
-	if c.request.Proceed != nil && !c.request.Proceed() {
+	if c.proceed != nil && !c.proceed() {
 		c.giveUp(Reason(NotBegun))
 		return
 	}

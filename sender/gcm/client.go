@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -88,6 +89,8 @@ type Request struct {
 	Tokens []string
 	// Message comes from Prepare, for the client's protocol.
 	Message *Prepared
+	// Messages, if set, is the message of each of Tokens, instead of the one Message. None of them has a target.
+	Messages []*Prepared
 	// ErrorTimeout is how long each answer may take; 0 is the client's RequestTimeout.
 	ErrorTimeout time.Duration
 	// NoProviderIDs leaves Outcome.ProviderID empty, which spares a copy of it for each recipient; V1 only.
@@ -99,10 +102,35 @@ type Request struct {
 
 // Recipients is how many outcomes the request has.
 func (r *Request) Recipients() int {
-	if r.Message.target != "" {
+	if r.target() != "" {
 		return 1
 	}
 	return len(r.Tokens)
+}
+
+// target is the topic or condition that is sent to; "" for registration IDs.
+func (r *Request) target() string {
+	if r.Messages != nil {
+		return ""
+	}
+	return r.Message.target
+}
+
+// message is what recipient i is sent.
+func (r *Request) message(i int) *Prepared {
+	if r.Messages != nil {
+		return r.Messages[i]
+	}
+	return r.Message
+}
+
+// isFor says whether every message was rendered for the protocol, and for registration IDs where there is one for each.
+func (r *Request) isFor(protocol Protocol) bool {
+	wrong := func(m *Prepared) bool { return m.protocol != protocol || m.target != "" }
+	if r.Messages == nil {
+		return r.Message.protocol == protocol
+	}
+	return len(r.Messages) == len(r.Tokens) && !slices.ContainsFunc(r.Messages, wrong)
 }
 
 // Deliver sends to every recipient and sets out[i] for each; len(out) must be at least r.Recipients(). It returns when all have their
@@ -127,7 +155,7 @@ func (c *Client) deliver(ctx context.Context, r *Request, out []sender.Outcome, 
 	out = out[:r.Recipients()]
 	d := newDelivery(ctx, c, r, out, record)
 	defer d.end()
-	if r.Message.protocol != c.config.Protocol {
+	if !r.isFor(c.config.Protocol) {
 		d.fill(reasonsByName[reasonWrongProtocol])
 		return
 	}

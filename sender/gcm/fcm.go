@@ -8,13 +8,12 @@ import (
 
 // sendFCM posts one message per registration ID, as many at once as the connections carry.
 func (d *delivery) sendFCM() {
-	message := d.request.Message
-	if message.target != "" {
+	if target := d.request.target(); target != "" {
 		if d.client.pipelined {
 			d.flow([]int{0})
 			return
 		}
-		d.each(1, 1, func(int) { d.settle(0, d.sendOne(message.target)) }, func(int) { d.out[0] = d.notBegun() })
+		d.each(1, 1, func(int) { d.settle(0, d.sendOne(d.request.Message, target)) }, func(int) { d.out[0] = d.notBegun() })
 		return
 	}
 	positions := d.sendable()
@@ -25,7 +24,7 @@ func (d *delivery) sendFCM() {
 	config := d.client.config
 	d.each(len(positions), config.Connections*config.Streams, func(i int) {
 		at := positions[i]
-		d.settle(at, d.sendOne(d.request.Tokens[at]))
+		d.settle(at, d.sendOne(d.request.message(at), d.request.Tokens[at]))
 	}, func(i int) {
 		d.out[positions[i]] = d.notBegun()
 	})
@@ -33,8 +32,8 @@ func (d *delivery) sendFCM() {
 
 // sendOne sends one message and classifies the answer. A 401 that is about the access token drops it and is tried once more with a
 // fresh one: the first was not processed.
-func (d *delivery) sendOne(id string) sender.Outcome {
-	body := d.request.Message.Body(id)
+func (d *delivery) sendOne(message *Prepared, id string) sender.Outcome {
+	body := message.Body(id)
 	for again := false; ; again = true {
 		token, failure := d.client.tokens.get(d.open)
 		if failure != nil {

@@ -184,7 +184,11 @@ func (f *flow) launch(c *conn, positions []int, token string) int {
 	var requests [maxAhead]h2.Request
 	for k, at := range positions {
 		r := h2.Request{Template: f.leg.template, Owner: f.leg, Index: at}
-		if f.request.Message.target == "" {
+		switch {
+		case f.request.Messages != nil:
+			m := f.request.Messages[at]
+			r.Body = string(m.one.before) + `"` + jsonText(f.request.Tokens[at]) + `"` + string(m.one.after)
+		case f.request.Message.target == "":
 			r.Body = jsonText(f.request.Tokens[at])
 		}
 		requests[k] = r
@@ -222,9 +226,11 @@ func (f *flow) template(token string) *h2.Template {
 	if config.Protocol == V1 {
 		t.Fields = append(t.Fields, h2.Field{Name: "x-goog-api-format-version", Value: "2"})
 	}
-	if message.target != "" {
+	switch {
+	case f.request.Messages != nil: // each body is its own
+	case message.target != "":
 		t.Before = message.fixed
-	} else {
+	default:
 		t.Before = append(slices.Clone(message.one.before), '"')
 		t.After = append([]byte{'"'}, message.one.after...)
 	}

@@ -74,7 +74,7 @@ func (f *flow) answered(l *leg, a *h2.Answer) bool {
 		f.settle(a.Index, o)
 		return true
 	}
-	id := f.request.Message.target
+	id := f.request.target()
 	if id == "" {
 		id = f.request.Tokens[a.Index]
 	}
@@ -102,10 +102,10 @@ func (f *flow) recordAt(at int, a answer) {
 		return
 	}
 	id := ""
-	if f.request.Message.target == "" {
+	if f.request.target() == "" {
 		id = f.request.Tokens[at]
 	}
-	f.record(exchange{request: f.request.Message.Body(id), status: a.status, answer: a.body})
+	f.record(exchange{request: f.request.message(at).Body(id), status: a.status, answer: a.body})
 }
 
 // plainName is the name in the usual answer of an acceptance, {"name": "…"}; nil for anything else.

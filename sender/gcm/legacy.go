@@ -6,17 +6,19 @@ import "github.com/volleypush/volley/sender"
 // reference reuses one message for all and sends the IDs of the chunk before along with a last single one).
 func (d *delivery) sendLegacy() {
 	authorization := "key=" + d.client.config.APIKey
-	message := d.request.Message
-	if message.target != "" {
+	if target := d.request.target(); target != "" {
 		d.each(1, 1, func(int) {
-			d.postChunk(message.fixed, authorization, []string{message.target}, []int{0})
+			d.postChunk(d.request.Message.fixed, authorization, []string{target}, []int{0})
 		}, func(int) { d.out[0] = d.notBegun() })
 		return
 	}
-	positions := d.sendable()
-	chunks := (len(positions) + MaxChunk - 1) / MaxChunk
+	positions, size := d.sendable(), MaxChunk
+	if d.request.Messages != nil {
+		size = 1
+	}
+	chunks := (len(positions) + size - 1) / size
 	chunk := func(k int) []int {
-		return positions[k*MaxChunk : min((k+1)*MaxChunk, len(positions))]
+		return positions[k*size : min((k+1)*size, len(positions))]
 	}
 	d.each(chunks, d.client.config.ConcurrentChunks, func(k int) {
 		positions := chunk(k)
@@ -24,6 +26,7 @@ func (d *delivery) sendLegacy() {
 		for i, at := range positions {
 			ids[i] = d.request.Tokens[at]
 		}
+		message := d.request.message(positions[0])
 		body := message.Body(ids[0])
 		if len(ids) > 1 {
 			body = message.bodyForMany(ids)
