@@ -40,6 +40,7 @@ func TestDryRunShowsTheJob(t *testing.T) {
   ]
 }
 
+standard input: CSV, line 1 has the names, ids are in column 1 of 2, "token"
 would publish promo on push.apns: 2 recipients, 89 bytes
 1 repeated id removed (--keep-duplicates sends them too)
 1 bad line left out

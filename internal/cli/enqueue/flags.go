@@ -30,8 +30,9 @@ type messageFlags struct {
 type recipientFlags struct {
 	To             []string `group:"Recipients" sep:"none" placeholder:"TOKEN" help:"A device token or registration ID. Repeatable."`
 	IDs            []string `name:"ids" group:"Recipients" sep:"," placeholder:"A,B" help:"Several, separated by commas. Repeatable."`
-	IDsFile        string   `name:"ids-file" group:"Recipients" placeholder:"FILE|-" help:"A file (- is standard input), gzip or plain: one per line, or CSV/TSV whose first line names the columns."`
-	Column         string   `group:"Recipients" placeholder:"NAME" help:"Column of --ids-file (default: device_token, registration_id, token, …, id)."`
+	IDsFile        string   `name:"ids-file" group:"Recipients" placeholder:"FILE|-" help:"A file (- is standard input), gzip or plain: one per line, CSV or TSV, or a JSON object per line. What it was taken for is shown by --dry-run."`
+	Column         string   `group:"Recipients" placeholder:"NAME|N" help:"Column of --ids-file that holds the ids, by name or by number, counted from 1 (default: device_token, registration_id, token, …, id)."`
+	Header         *bool    `group:"Recipients" negatable:"" help:"The first line of --ids-file names the columns, or is a recipient already (default: it names them if the column of the ids is among the names)."`
 	SkipBad        bool     `group:"Recipients" help:"Leave out bad lines and say how many, instead of refusing the file."`
 	KeepDuplicates bool     `group:"Recipients" help:"Send as often as an id is given (default: repeats are removed and counted)."`
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/volleypush/volley/internal/cli"
+	"github.com/volleypush/volley/internal/cli/input"
 	"github.com/volleypush/volley/jobs"
 )
 
@@ -93,7 +94,7 @@ func (c *jobCmd) read(stdin io.Reader) (*rawJobs, error) {
 		batch.single = single
 		return batch.take(line, body)
 	})
-	if file, ok := errors.AsType[*fileError](err); ok {
+	if file, ok := errors.AsType[*input.Error](err); ok {
 		batch.fault(0, file.Error())
 	} else if err != nil {
 		batch.bodies.close()

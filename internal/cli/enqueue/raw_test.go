@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/volleypush/volley/internal/cli"
+	"github.com/volleypush/volley/internal/cli/input"
 	"github.com/volleypush/volley/jobs"
 )
 
@@ -56,7 +57,7 @@ func TestReadJobs(t *testing.T) {
 				if diff := cmp.Diff(test.want, got); diff != "" {
 					t.Errorf("(-want +got)\n%s", diff)
 				}
-				file, _ := errors.AsType[*fileError](err)
+				file, _ := errors.AsType[*input.Error](err)
 				if test.fault == "" && err != nil || test.fault != "" && (file == nil || !strings.Contains(file.Error(), test.fault)) {
 					t.Errorf("error %v, want %q", err, test.fault)
 				}
@@ -176,7 +177,7 @@ func FuzzReadJobs(f *testing.F) {
 			last = line
 			return nil
 		})
-		if _, ok := errors.AsType[*fileError](err); err != nil && !ok {
+		if _, ok := errors.AsType[*input.Error](err); err != nil && !ok {
 			t.Error(err)
 		}
 	})

@@ -1,7 +1,6 @@
 package enqueue
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -9,6 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/volleypush/volley/internal/cli/input"
 	"github.com/volleypush/volley/jobs"
 )
 
@@ -22,6 +22,8 @@ type recipients struct {
 	repeats, skipped int
 	// problems are bad ids and lines, to be told all at once.
 	problems []string
+	// format is what the file was taken for; "" without one.
+	format string
 }
 
 // collect reads --to, --ids and --ids-file. What is wrong with them is in problems; the error is a fault of this
@@ -29,7 +31,7 @@ type recipients struct {
 func (f *recipientFlags) collect(platform jobs.Platform, stdin io.Reader) (*recipients, error) {
 	got := &recipients{ids: newSpool()}
 	if platform == jobs.APNS {
-		got.ids.alike = bytes.ToLower // hexadecimal: the same device in either case
+		got.ids.alike = lower // hexadecimal: the same device in either case
 	}
 	var storage error
 	take := func(id string) error {
@@ -54,7 +56,7 @@ func (f *recipientFlags) collect(platform jobs.Platform, stdin io.Reader) (*reci
 			}
 		}
 	}
-	err := f.readFile(got, stdin, func(_ int, id string) error { return take(id) })
+	err := f.readFile(got, stdin, func(row input.Row) error { return take(row.ID) })
 	if err = cmp.Or(storage, err); err == nil && !f.KeepDuplicates {
 		got.repeats, err = got.ids.dropRepeats()
 	}
@@ -65,7 +67,7 @@ func (f *recipientFlags) collect(platform jobs.Platform, stdin io.Reader) (*reci
 	return got, nil
 }
 
-func (f *recipientFlags) readFile(got *recipients, stdin io.Reader, take func(int, string) error) error {
+func (f *recipientFlags) readFile(got *recipients, stdin io.Reader, take func(input.Row) error) error {
 	if f.IDsFile == "" {
 		return nil
 	}
@@ -80,13 +82,14 @@ func (f *recipientFlags) readFile(got *recipients, stdin io.Reader, take func(in
 		name, source = f.IDsFile, file
 	}
 	bad := 0
-	reader := idReader{column: f.Column, take: take, bad: func(line int, problem string) {
+	reader := input.Recipients{Column: f.Column, Header: f.Header, Take: take, Bad: func(line int, problem string) {
 		if bad++; bad <= maxBadLines && !f.SkipBad {
 			got.problems = append(got.problems, fmt.Sprintf("%s, line %d: %s", name, line, problem))
 		}
 	}}
-	err := reader.read(source)
-	if file, ok := errors.AsType[*fileError](err); ok {
+	format, err := reader.Read(source)
+	got.format = name + ": " + format.String()
+	if file, ok := errors.AsType[*input.Error](err); ok {
 		got.problems = append(got.problems, fmt.Sprintf("%s: %v", name, file))
 	} else if err != nil {
 		return inputProblem(name, err)
@@ -108,4 +111,14 @@ func (f *recipientFlags) readFile(got *recipients, stdin io.Reader, take func(in
 		got.problems = append(got.problems, "correct the bad lines, or leave them out with --skip-bad")
 	}
 	return nil
+}
+
+// lower turns a device token into lower case, where it stands.
+func lower(id []byte) []byte {
+	for i, c := range id {
+		if 'A' <= c && c <= 'Z' {
+			id[i] = c + ('a' - 'A')
+		}
+	}
+	return id
 }

@@ -106,7 +106,7 @@ func (s *session) show(o *order, d *draft, got *recipients, sample *jobs.Job) er
 		return cli.Exit(cli.ExitUsage, d.fields.explain(err))
 	}
 	subject := jobs.IntakeSubject(o.platform, o.job.Lane)
-	summary := summaryLine{Kind: "summary", Jobs: len(plan), Recipients: recipientsOf(plan), RepeatsRemoved: got.repeats, BadLinesSkipped: got.skipped, Preview: preview}
+	summary := summaryLine{Kind: "summary", Jobs: len(plan), Recipients: recipientsOf(plan), RepeatsRemoved: got.repeats, BadLinesSkipped: got.skipped, File: got.format, Preview: preview}
 	if o.outcome.JSON {
 		for _, job := range plan {
 			s.emit(publishedLine{Kind: "dry_run", Platform: o.platform, App: job.App, Job: job.ID, Subject: subject, Recipients: job.Recipients, Bytes: job.Bytes})
@@ -116,6 +116,9 @@ func (s *session) show(o *order, d *draft, got *recipients, sample *jobs.Job) er
 	}
 	s.say("%s", strings.TrimRight(preview, "\n"))
 	s.say("")
+	if got.format != "" {
+		s.say("%s", got.format)
+	}
 	for _, job := range plan {
 		s.say("would publish %s on %s: %s, %s bytes", job.ID, subject, counted(job.Recipients, "recipient", "recipients"), count(job.Bytes))
 	}

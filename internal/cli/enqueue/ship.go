@@ -50,6 +50,8 @@ type summaryLine struct {
 	Recipients      int    `json:"recipients"`
 	RepeatsRemoved  int    `json:"repeats_removed"`
 	BadLinesSkipped int    `json:"bad_lines_skipped"`
+	// File says what --ids-file was taken for; in a dry run only.
+	File string `json:"file,omitempty"`
 	// RepeatedJobs are jobs that the input held again; they were left out.
 	RepeatedJobs int             `json:"repeated_jobs,omitempty"`
 	Preview      string          `json:"preview,omitempty"`

@@ -3,7 +3,6 @@ package enqueue
 import (
 	"bufio"
 	"bytes"
-	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -14,9 +13,8 @@ import (
 const (
 	// spoolMemory is how many bytes a spool keeps in memory before it moves to a file: enough for about 60,000 device tokens.
 	spoolMemory = 4 << 20
-	// repeatsAtOnce is how many ids one pass of dropRepeats compares: about 60 MB. A longer list takes more passes, not more
-	// memory.
-	repeatsAtOnce = 1 << 20
+	// spoolBuffer is how many bytes go to the file, or come from it, at once.
+	spoolBuffer = 64 << 10
 )
 
 // spool keeps records on the way from the input to the jobs, so that everything can be checked before anything is
@@ -30,7 +28,8 @@ type spool struct {
 	out     *bufio.Writer
 	limit   int
 	records int
-	// alike gives records that are repeats of each other the same text; nil: only equal ones are.
+	// alike gives records that are repeats of each other the same text, and may write it over the record; nil: only equal ones
+	// are.
 	alike func(record []byte) []byte
 	// skip has a bit for each record that is passed over.
 	skip []uint64
@@ -66,7 +65,7 @@ func (s *spool) moveToFile() error {
 		return spoolProblem(err)
 	}
 	s.named = os.Remove(file.Name()) != nil
-	s.file, s.out = file, bufio.NewWriterSize(file, sniffBytes)
+	s.file, s.out = file, bufio.NewWriterSize(file, spoolBuffer)
 	if _, err := s.out.Write(s.memory.Bytes()); err != nil {
 		return spoolProblem(err)
 	}
@@ -95,7 +94,7 @@ func (s *spool) eachIndexed(visit func(i int, record []byte) error) error {
 		}
 		source = s.file
 	}
-	in := bufio.NewReaderSize(source, sniffBytes)
+	in := bufio.NewReaderSize(source, spoolBuffer)
 	var record []byte
 	for i := range s.records {
 		size, err := binary.ReadUvarint(in)
@@ -114,39 +113,6 @@ func (s *spool) eachIndexed(visit func(i int, record []byte) error) error {
 		}
 	}
 	return nil
-}
-
-// dropRepeats skips every record that occurred before, and says how many those are.
-func (s *spool) dropRepeats() (int, error) { return s.dropRepeatsBy(repeatsAtOnce) }
-
-func (s *spool) dropRepeatsBy(atOnce int) (int, error) {
-	repeats := 0
-	skip := make([]uint64, (s.records+63)/64)
-	passes := max(1, (s.records+atOnce-1)/atOnce)
-	for pass := range passes {
-		seen := make(map[[16]byte]struct{}, min(s.records, atOnce))
-		err := s.eachIndexed(func(i int, record []byte) error {
-			if s.alike != nil {
-				record = s.alike(record)
-			}
-			sum := sha256.Sum256(record)
-			if int(binary.LittleEndian.Uint16(sum[16:]))%passes != pass {
-				return nil
-			}
-			key := [16]byte(sum[:16])
-			if _, repeated := seen[key]; repeated {
-				skip[i/64] |= 1 << (i % 64)
-				repeats++
-			}
-			seen[key] = struct{}{}
-			return nil
-		})
-		if err != nil {
-			return 0, err
-		}
-	}
-	s.skip = skip
-	return repeats, nil
 }
 
 // close gives the disk space back. Closing twice is harmless.

@@ -1,14 +1,16 @@
-package enqueue
+package input
 
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"testing"
 	"testing/iotest"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -29,18 +31,18 @@ func zipped(t testing.TB, text string) string {
 // readAll returns "line:id" for each id and "line!problem" for each bad line, in order of reading.
 func readAll(source io.Reader, column string) ([]string, error) {
 	got := []string{}
-	reader := idReader{
-		column: column,
-		take: func(line int, id string) error {
-			if id == "bad" {
+	reader := Recipients{
+		Column: column,
+		Take: func(row Row) error {
+			if row.ID == "bad" {
 				return errors.New("it is bad")
 			}
-			got = append(got, fmt.Sprintf("%d:%s", line, id))
+			got = append(got, fmt.Sprintf("%d:%s", row.Line, row.ID))
 			return nil
 		},
-		bad: func(line int, problem string) { got = append(got, fmt.Sprintf("%d!%s", line, problem)) },
+		Bad: func(line int, problem string) { got = append(got, fmt.Sprintf("%d!%s", line, problem)) },
 	}
-	err := reader.read(source)
+	_, err := reader.Read(source)
 	return got, err
 }
 
@@ -83,6 +85,30 @@ func TestReadIDs(t *testing.T) {
 		{name: "too few columns", text: "token,name\naa\nbb,Bob\n", want: []string{"2!has 1 columns, the first line has 2", "3:bb"}},
 		{name: "empty cell", text: "token,name\n,Ann\nbb,Bob\n", want: []string{"2!the column is empty", "3:bb"}},
 		{name: "quote inside", text: "aa\nb\"b\ncc\n", want: []string{"1:aa", "2!has a quote in the wrong place, or one that is never closed", "3:cc"}},
+		{name: "column by number, no header", text: "Ann,aa\nBob,bb\n", column: "2", want: []string{"1:aa", "2:bb"}},
+		{name: "column by number below usual names", text: "name,token\nAnn,aa\n", column: "2", want: []string{"2:aa"}},
+		{name: "a column whose name is a number", text: "2,1\naa,bb\n", column: "1", want: []string{"2:bb"}},
+		{name: "column 0", text: "aa,bb\n", column: "0", want: []string{}, fault: "line 1 has no column 0, but 2"},
+		{name: "a column too far", text: "aa,bb\n", column: "3", want: []string{}, fault: "line 1 has no column 3, but 2"},
+		{name: "empty first cell", text: "\ttoken\nAnn\taa\n", want: []string{"2:aa"}},
+		{name: "objects", text: "{\"token\":\"aa\"}\r\n\n {\"n\":1,\"token\":\" bb \"}", want: []string{"1:aa", "3:bb"}},
+		{name: "objects below a byte order mark", text: "\ufeff{\"id\":\"aa\"}\n", want: []string{"1:aa"}},
+		{name: "objects, column asked for", text: "{\"token\":\"xx\",\"iOS-Token\":\"aa\"}\n", column: "ios token", want: []string{"1:aa"}},
+		{name: "objects, the first decides", text: "{\"id\":\"aa\"}\n{\"token\":\"bb\"}\n{\"token\":\"x\",\"id\":\"cc\"}\n", want: []string{"1:aa", `2!has no member "id"`, "3:cc"}},
+		{name: "objects, a bad first line", text: "{\"id\":\n{\"id\":\"aa\"}\n", want: []string{"1!is not a JSON object", "2:aa"}},
+		{
+			name: "objects, bad lines",
+			text: "{\"id\":\"aa\"}\nbb\n{\"id\":1}\n{\"id\":null}\n{\"id\":\" \"}\n{\"id\":\"x\",\"id\":\"y\"}\n{\"id\":\"x\",\"ID\":\"y\"}\n{\"id\":\"x\"}{}\n{\"id\":\"\xff\"}\n{\"id\":\"x\"\n{\"id\":\"bad\"}",
+			want: []string{
+				"1:aa", "2!is not a JSON object", `3!"id" is not a string`, `4!"id" is not a string`, `5!"id" is empty`, `6!has two members called "id"`,
+				`7!has two members called "id"`, "8!has something behind its object; write one object per line", "9!is not valid UTF-8", "10!is not a JSON object", "11!it is bad",
+			},
+		},
+		{name: "objects without an id", text: "{\"name\":\"Ann\"}\n", want: []string{}, fault: "line 1 has no member called token"},
+		{name: "objects without the column", text: "{\"id\":\"aa\"}\n", column: "ios", want: []string{}, fault: `line 1 has no member "ios"`},
+		{name: "objects, two spellings", text: "{\"id\":\"aa\",\"ID\":\"bb\"}\n", want: []string{}, fault: `line 1 has two members called "id"`},
+		{name: "objects, column by number", text: "{\"id\":\"aa\"}\n", column: "1", want: []string{}, fault: "have names, not numbers"},
+		{name: "an array", text: "\n[\"aa\",\"bb\"]\n", want: []string{}, fault: "it is a JSON array; write one object or id per line"},
 		{name: "UTF-16", text: "\xff\xfea\x00a\x00\n\x00", want: []string{}, fault: "UTF-16"},
 		{name: "UTF-16, other order", text: "\xfe\xff\x00a\x00a", want: []string{}, fault: "UTF-16"},
 	}
@@ -98,7 +124,7 @@ func TestReadIDs(t *testing.T) {
 				if diff := cmp.Diff(test.want, got); diff != "" {
 					t.Errorf("gzip %t (-want +got)\n%s", gz, diff)
 				}
-				switch file, _ := errors.AsType[*fileError](err); {
+				switch file, _ := errors.AsType[*Error](err); {
 				case test.fault == "" && err != nil:
 					t.Errorf("gzip %t: %v", gz, err)
 				case test.fault != "" && (file == nil || !strings.Contains(file.Error(), test.fault)):
@@ -118,7 +144,7 @@ func TestReadIDsOfADamagedFile(t *testing.T) {
 		"checksum":            whole[:len(whole)-8] + "12345678",
 	} {
 		_, err := readAll(strings.NewReader(text), "")
-		if file, ok := errors.AsType[*fileError](err); !ok || !strings.Contains(file.Error(), "damaged or cut off") {
+		if file, ok := errors.AsType[*Error](err); !ok || !strings.Contains(file.Error(), "damaged or cut off") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -140,10 +166,10 @@ func TestReadIDsRecordLimit(t *testing.T) {
 	// A quote that is never closed would otherwise take the rest of the file as one field.
 	endless := io.MultiReader(strings.NewReader("aa\n\""), &repeating{pattern: []byte("bb\n"), left: 1 << 30})
 	_, err := readAll(endless, "")
-	if file, ok := errors.AsType[*fileError](err); !ok || !strings.Contains(file.Error(), "a quote is never closed") {
+	if file, ok := errors.AsType[*Error](err); !ok || !strings.Contains(file.Error(), "a quote is never closed") {
 		t.Fatalf("error %v", err)
 	}
-	atLimit := strings.Repeat("c", maxRecordBytes-1) + "\naa\n"
+	atLimit := strings.Repeat("c", MaxRecordBytes-1) + "\naa\n"
 	got, err := readAll(strings.NewReader(atLimit), "")
 	if err != nil || len(got) != 2 {
 		t.Fatalf("a line of the limit: %d ids, %v", len(got), err)
@@ -157,18 +183,18 @@ func TestReadIDsStreams(t *testing.T) {
 	const ids = 200_000
 	source := &repeating{pattern: []byte("740f4707bebcf74f9b7c25d48e3358945f6aa01d\n"), left: ids * 41}
 	taken, ahead := 0, 0
-	reader := idReader{
-		take: func(int, string) error {
+	reader := Recipients{
+		Take: func(Row) error {
 			taken++
 			ahead = max(ahead, source.given-taken*41)
 			return nil
 		},
-		bad: func(line int, problem string) { t.Errorf("line %d: %s", line, problem) },
+		Bad: func(line int, problem string) { t.Errorf("line %d: %s", line, problem) },
 	}
-	if err := reader.read(source); err != nil {
+	if _, err := reader.Read(source); err != nil {
 		t.Fatal(err)
 	}
-	if taken != ids || ahead > 2*sniffBytes {
+	if taken != ids || ahead > 2*SniffBytes {
 		t.Fatalf("%d ids, %d bytes read ahead", taken, ahead)
 	}
 }
@@ -191,24 +217,39 @@ func (r *repeating) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-func FuzzReadIDs(f *testing.F) {
-	for _, seed := range []string{"aa\nbb", "\ufefftoken,x\r\naa,1", "a\tb\n\"", "\x1f\x8b", "\xff\xfe", "id;x\n;;\n\"a\"b"} {
-		f.Add(seed, "")
+func FuzzRecipients(f *testing.F) {
+	for _, seed := range []string{
+		"aa\nbb", "\ufefftoken,x\r\naa,1", "a\tb\n\"", "\x1f\x8b", "\xff\xfe", "id;x\n;;\n\"a\"b", "[\"aa\"]",
+		`{"token":"aa","n":1}` + "\n" + `{"token":"bb","n":{"x":[null]}}`, `{"id":" a "}{`, `{"id":1}`,
+	} {
+		f.Add(seed, "", false)
+		f.Add(seed, "", true)
 	}
-	f.Add("x,y\n1,2", "Y")
-	f.Fuzz(func(t *testing.T, text, column string) {
+	f.Add("x,y\n1,2", "Y", true)
+	f.Add("x,y\n1,2", "2", false)
+	f.Fuzz(func(t *testing.T, text, column string, fields bool) {
 		last := 0
-		reader := idReader{
-			column: column,
-			take: func(line int, id string) error {
-				if line < last || id == "" || strings.TrimSpace(id) != id {
-					t.Errorf("line %d after %d: %q", line, last, id)
+		reader := Recipients{
+			Column: column, Fields: fields,
+			Take: func(row Row) error {
+				if row.Line < last || row.ID == "" || strings.TrimSpace(row.ID) != row.ID {
+					t.Errorf("line %d after %d: %q", row.Line, last, row.ID)
 				}
-				last = line
+				last = row.Line
+				seen := map[string]bool{}
+				for _, field := range row.Fields {
+					if seen[field.Name] || !json.Valid(field.Value) || !utf8.Valid(field.Value) {
+						t.Errorf("line %d: field %q is %q", row.Line, field.Name, field.Value)
+					}
+					seen[field.Name] = true
+				}
 				return nil
 			},
-			bad: func(int, string) {},
+			Bad: func(int, string) {},
 		}
-		_ = reader.read(strings.NewReader(text))
+		format, err := reader.Read(strings.NewReader(text))
+		if err == nil && format.String() == "not recognised" {
+			t.Error("read without knowing what it is")
+		}
 	})
 }
