@@ -2,10 +2,12 @@ package gcm
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"io"
 	"maps"
+	"math/bits"
 	"slices"
 	"strconv"
 	"strings"
@@ -74,9 +76,37 @@ func appendJSON(b []byte, v any) []byte {
 
 // appendString appends a JSON string that escapes only what JSON demands. Bytes that are not UTF-8 become U+FFFD.
 func appendString(b []byte, s string) []byte {
-	const hex = "0123456789abcdef"
-	s = strings.ToValidUTF8(s, "\uFFFD")
 	b = append(b, '"')
+	start := len(b)
+	b = append(b, s...)
+	if unescaped(b[start:]) < len(s) {
+		b = appendEscaped(b[:start], strings.ToValidUTF8(s, "\uFFFD"))
+	}
+	return append(b, '"')
+}
+
+// unescaped counts the bytes at the beginning that stand for themselves in a JSON string and are ASCII, eight at a time.
+func unescaped(b []byte) int {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	at := 0
+	for ; at+8 <= len(b); at += 8 {
+		x := binary.LittleEndian.Uint64(b[at:])
+		quote, slash := x^(ones*'"'), x^(ones*'\\')
+		// The lowest top bit that is set belongs to the first byte below 0x20, equal to one of the two, or above 0x7f: a borrow only goes upwards.
+		if found := (x | (x - ones*0x20) | (quote-ones)&^quote | (slash-ones)&^slash) & tops; found != 0 {
+			return at + bits.TrailingZeros64(found)/8
+		}
+	}
+	for ; at < len(b); at++ {
+		if c := b[at]; c < 0x20 || c >= 0x80 || c == '"' || c == '\\' {
+			break
+		}
+	}
+	return at
+}
+
+func appendEscaped(b []byte, s string) []byte {
+	const hex = "0123456789abcdef"
 	from := 0
 	for i := range len(s) {
 		c := s[i]
@@ -102,8 +132,7 @@ func appendString(b []byte, s string) []byte {
 			b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
 		}
 	}
-	b = append(b, s[from:]...)
-	return append(b, '"')
+	return append(b, s[from:]...)
 }
 
 // stringValue is the rule by which a value of any type becomes a string of FCM v1's data: a string as it is, true and false, a

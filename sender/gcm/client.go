@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -23,6 +24,8 @@ type Client struct {
 	// pipelined says that messages go over the pipelined engine.
 	pipelined bool
 	tokens    *tokens // nil for Legacy
+	// rooms holds what legacy requests leave for the next: see room.
+	rooms sync.Pool
 }
 
 // New makes a client. It opens no connection. A missing or malformed credential is an *AuthError.
@@ -93,7 +96,7 @@ type Request struct {
 	Messages []*Prepared
 	// ErrorTimeout is how long each answer may take; 0 is the client's RequestTimeout.
 	ErrorTimeout time.Duration
-	// NoProviderIDs leaves Outcome.ProviderID empty, which spares a copy of it for each recipient; V1 only.
+	// NoProviderIDs leaves Outcome.ProviderID empty, which spares copies of what the provider answered.
 	NoProviderIDs bool
 	// Proceed is asked before each request is begun; once it answers false the rest is sender.Unsent. It must answer at once and is
 	// called from any goroutine. nil means always.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptrace"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -36,15 +37,16 @@ type answer struct {
 	retryAfter time.Duration
 }
 
-// post sends one body and reads the answer. If there is none, the outcome says whether the provider can have processed it.
-func (d *delivery) post(body []byte, authorization string) (answer, *sender.Outcome) {
+// post sends one body and reads the answer, into the room given as far as it goes. If there is none, the outcome says whether the provider
+// can have processed it. Nothing reads the body any more when post has returned.
+func (d *delivery) post(body []byte, authorization string, room []byte) (answer, *sender.Outcome) {
 	for again := false; ; again = true {
 		c, err := d.client.pool.acquire(d.open)
 		if err != nil {
 			o := d.unconnected(err)
 			return answer{}, &o
 		}
-		a, o := d.roundTrip(c, body, authorization)
+		a, o := d.roundTrip(c, body, authorization, room)
 		if o == nil {
 			d.losses.Store(0)
 		} else if o.Class == sender.Unsent && !again && d.open.Err() == nil {
@@ -67,11 +69,12 @@ func (d *delivery) unconnected(err error) sender.Outcome {
 }
 
 // roundTrip is one request on one connection, which it releases.
-func (d *delivery) roundTrip(c *conn, body []byte, authorization string) (answer, *sender.Outcome) {
+func (d *delivery) roundTrip(c *conn, body []byte, authorization string, room []byte) (answer, *sender.Outcome) {
 	pool := d.client.pool
 	ctx, cancel := context.WithTimeoutCause(d.ctx, d.timeout, errAnswerTimeout)
 	defer cancel()
 	sent := &outgoing{reader: bytes.NewReader(body)}
+	defer func() { _ = sent.Close() }() // net/http may be reading it still, when the answer came before the request's end
 	request := (&http.Request{
 		Method: http.MethodPost, URL: d.client.endpoint, Host: d.client.endpoint.Host,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
@@ -82,7 +85,7 @@ func (d *delivery) roundTrip(c *conn, body []byte, authorization string) (answer
 	response, err := c.http.RoundTrip(request)
 	if err == nil {
 		var a answer
-		a, err = d.read(response)
+		a, err = d.read(response, room)
 		if err == nil {
 			pool.release(c, true)
 			return a, nil
@@ -101,15 +104,15 @@ func (d *delivery) roundTrip(c *conn, body []byte, authorization string) (answer
 	return answer{}, &o
 }
 
-// read reads the whole answer, up to the protocol's limit.
-func (d *delivery) read(response *http.Response) (answer, error) {
+// read reads the whole answer, up to the protocol's limit, into the room given as far as it goes.
+func (d *delivery) read(response *http.Response, room []byte) (answer, error) {
 	limit := int64(maxFCMAnswer)
 	if d.client.config.Protocol == Legacy {
 		limit = maxLegacyAnswer
 	}
 	a := answer{status: response.StatusCode, retryAfter: parseRetryAfter(response.Header.Get("Retry-After"), d.client.config.Now())}
 	var err error
-	a.body, err = io.ReadAll(io.LimitReader(response.Body, limit+1))
+	a.body, err = readAll(io.LimitReader(response.Body, limit+1), room[:0])
 	if closeErr := response.Body.Close(); err == nil {
 		err = closeErr
 	}
@@ -118,6 +121,23 @@ func (d *delivery) read(response *http.Response) (answer, error) {
 		err = nil
 	}
 	return a, err
+}
+
+// readAll is io.ReadAll into a buffer that may be there already, whose first step is not as small.
+func readAll(from io.Reader, into []byte) ([]byte, error) {
+	for {
+		if len(into) == cap(into) {
+			into = slices.Grow(into, max(len(into), bytes.MinRead))
+		}
+		n, err := from.Read(into[len(into):cap(into)])
+		into = into[:len(into)+n]
+		if errors.Is(err, io.EOF) {
+			return into, nil
+		}
+		if err != nil {
+			return into, err
+		}
+	}
 }
 
 // unanswered is the outcome of a request that got no whole answer.

@@ -42,7 +42,7 @@ func (d *delivery) sendOne(message *Prepared, id string) sender.Outcome {
 			}
 			return *failure
 		}
-		a, failure := d.post(body, "Bearer "+token)
+		a, failure := d.post(body, "Bearer "+token, nil)
 		if failure != nil {
 			return *failure
 		}

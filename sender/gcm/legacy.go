@@ -1,15 +1,24 @@
 package gcm
 
-import "github.com/volleypush/volley/sender"
+import (
+	"net/http"
+
+	"github.com/volleypush/volley/sender"
+)
+
+// room is where a legacy request is written and its answer read. A thousand recipients take some 100 KB of both together, so it is kept
+// from one request to the next.
+type room struct{ body, answer []byte }
+
+// maxRoom bounds what is kept: usual chunks have a tenth of it.
+const maxRoom = 1 << 20
 
 // sendLegacy posts chunks of at most MaxChunk registration IDs. Each chunk's body is built from nothing but its own IDs (the
 // reference reuses one message for all and sends the IDs of the chunk before along with a last single one).
 func (d *delivery) sendLegacy() {
 	authorization := "key=" + d.client.config.APIKey
-	if target := d.request.target(); target != "" {
-		d.each(1, 1, func(int) {
-			d.postChunk(d.request.Message.fixed, authorization, []string{target}, []int{0})
-		}, func(int) { d.out[0] = d.notBegun() })
+	if d.request.target() != "" {
+		d.each(1, 1, func(int) { d.postChunk(authorization, []int{0}) }, func(int) { d.out[0] = d.notBegun() })
 		return
 	}
 	positions, size := d.sendable(), MaxChunk
@@ -21,17 +30,7 @@ func (d *delivery) sendLegacy() {
 		return positions[k*size : min((k+1)*size, len(positions))]
 	}
 	d.each(chunks, d.client.config.ConcurrentChunks, func(k int) {
-		positions := chunk(k)
-		ids := make([]string, len(positions))
-		for i, at := range positions {
-			ids[i] = d.request.Tokens[at]
-		}
-		message := d.request.message(positions[0])
-		body := message.Body(ids[0])
-		if len(ids) > 1 {
-			body = message.bodyForMany(ids)
-		}
-		d.postChunk(body, authorization, ids, positions)
+		d.postChunk(authorization, chunk(k))
 	}, func(k int) {
 		o := d.notBegun()
 		for _, at := range chunk(k) {
@@ -53,18 +52,74 @@ func (d *delivery) sendable() []int {
 	return positions
 }
 
-// postChunk sends one request and settles ids[i] at positions[i].
-func (d *delivery) postChunk(body []byte, authorization string, ids []string, positions []int) {
-	a, failure := d.post(body, authorization)
-	if failure != nil {
-		for _, at := range positions {
-			d.settle(at, *failure)
-		}
-		return
+// recipient is what a position stands for: a registration ID, or the target.
+func (d *delivery) recipient(at int) string {
+	if target := d.request.target(); target != "" {
+		return target
 	}
-	outcomes := make([]sender.Outcome, len(ids))
-	d.readLegacy(a, ids, outcomes)
-	for i, at := range positions {
-		d.settle(at, outcomes[i])
+	return d.request.Tokens[at]
+}
+
+// postChunk sends one request and settles the recipients at positions.
+func (d *delivery) postChunk(authorization string, positions []int) {
+	r, _ := d.client.rooms.Get().(*room)
+	if r == nil {
+		r = &room{}
+	}
+	if message := d.request.message(positions[0]); len(positions) > 1 {
+		r.body = message.appendForMany(r.body[:0], d.request.Tokens, positions)
+	} else {
+		r.body = message.appendBody(r.body[:0], d.recipient(positions[0]))
+	}
+	a, failure := d.post(r.body, authorization, r.answer)
+	if failure == nil {
+		d.readLegacy(a, positions)
+	} else {
+		for _, at := range positions {
+			d.out[at] = *failure
+		}
+	}
+	d.settleAll(positions)
+	if d.record != nil {
+		return // it keeps both
+	}
+	if a.body != nil {
+		r.answer = a.body
+	}
+	if cap(r.body)+cap(r.answer) <= maxRoom {
+		d.client.rooms.Put(r)
+	}
+}
+
+// settleAll ranks outcomes that came together, and stops the delivery if one of them concerns the whole app.
+func (d *delivery) settleAll(positions []int) {
+	n := uint32(len(positions)) //nolint:gosec // MaxChunk at most
+	rank := d.answers.Add(n) - n
+	for _, at := range positions {
+		rank++
+		o := &d.out[at]
+		o.Rank = rank
+		if o.Reason != nil && o.Reason.Wide {
+			d.stop(*o)
+		}
+	}
+}
+
+// failAll gives all recipients of a chunk the same outcome.
+func (d *delivery) failAll(positions []int, r *sender.Reason, a answer) {
+	o := sender.Failed(r, a.status)
+	o.RetryAfter = a.retryAfter
+	for _, at := range positions {
+		d.out[at] = o
+	}
+}
+
+// readLegacy sets the outcome of each recipient of one chunk (or of the one target) from the answer.
+func (d *delivery) readLegacy(a answer, positions []int) {
+	switch {
+	case a.status != http.StatusOK:
+		d.failAll(positions, legacyStatus(a), a)
+	case !d.scanResults(a, positions):
+		d.decodeLegacy(a, positions)
 	}
 }

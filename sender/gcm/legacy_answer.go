@@ -47,61 +47,70 @@ func (w word) positive() bool {
 	return err == nil && n > 0
 }
 
-// readLegacy sets out[i] for each of the ids of one chunk (or for the one target) from the answer.
-func (d *delivery) readLegacy(a answer, ids []string, out []sender.Outcome) {
-	all := func(r *sender.Reason) {
-		for i := range out {
-			out[i] = sender.Failed(r, a.status)
-			out[i].RetryAfter = a.retryAfter
-		}
-	}
-	if a.status != http.StatusOK {
-		all(legacyStatus(a))
-		return
-	}
+// decodeLegacy reads whatever answer scanResults left, with encoding/json.
+func (d *delivery) decodeLegacy(a answer, positions []int) {
 	var body legacyAnswer
 	if !bytes.HasPrefix(bytes.TrimSpace(a.body), []byte("{")) || json.Unmarshal(a.body, &body) != nil {
-		all(reasonsByName[reasonAnswerUnreadable])
+		d.failAll(positions, reasonsByName[reasonAnswerUnreadable], a)
 		return
 	}
+	alone := len(positions) == 1
 	switch {
 	case body.Results != nil:
-		d.readResults(body.Results, a, ids, out)
+		d.readResults(body.Results, a, positions)
 	case body.Error != "":
-		all(d.legacyReason(string(body.Error), ids[0]))
-	case body.MessageID != "" && len(ids) == 1:
-		out[0] = sender.Outcome{Class: sender.Accepted, Status: a.status, ProviderID: string(body.MessageID)}
-	case len(ids) == 1 && body.Success.positive():
+		d.failAll(positions, d.legacyReason(string(body.Error), d.recipient(positions[0])), a)
+	case body.MessageID != "" && alone:
+		d.out[positions[0]] = sender.Outcome{Class: sender.Accepted, Status: a.status, ProviderID: d.providerID(body.MessageID)}
+	case alone && body.Success.positive():
 		// A device group of which at least one device was reached: sending again would reach that one twice.
-		out[0] = sender.Outcome{Class: sender.Accepted, Status: a.status}
-	case len(ids) == 1 && body.Failure.positive():
-		all(reasonsByName[reasonDeviceGroupFailed])
+		d.out[positions[0]] = sender.Outcome{Class: sender.Accepted, Status: a.status}
+	case alone && body.Failure.positive():
+		d.failAll(positions, reasonsByName[reasonDeviceGroupFailed], a)
 	default:
-		all(reasonsByName[reasonAnswerMissing])
+		d.failAll(positions, reasonsByName[reasonAnswerMissing], a)
 	}
 }
 
 // readResults matches results by position. Recipients beyond the last result are uncertain; results beyond the last recipient belong to
 // nobody. A result without an error is an acceptance, as in the reference.
-func (d *delivery) readResults(results []*legacyResult, a answer, ids []string, out []sender.Outcome) {
-	for i := range out {
+func (d *delivery) readResults(results []*legacyResult, a answer, positions []int) {
+	for i, at := range positions {
 		if i >= len(results) || results[i] == nil {
-			out[i] = sender.Failed(reasonsByName[reasonAnswerMissing], a.status)
+			d.out[at] = sender.Failed(reasonsByName[reasonAnswerMissing], a.status)
 			continue
 		}
 		result := results[i]
 		if result.Error == "" {
-			out[i] = sender.Outcome{Class: sender.Accepted, Status: a.status, ProviderID: string(result.MessageID)}
+			d.out[at] = sender.Outcome{Class: sender.Accepted, Status: a.status, ProviderID: d.providerID(result.MessageID)}
 		} else {
-			out[i] = sender.Failed(d.legacyReason(string(result.Error), ids[i]), a.status)
-			if class := out[i].Class; class == sender.Transient || class == sender.Throttled {
-				out[i].RetryAfter = a.retryAfter
-			}
+			d.out[at] = d.legacyFailure(string(result.Error), a, at)
 		}
-		// Also beside an error, as in the reference.
-		if id := string(result.RegistrationID); id != ids[i] {
-			out[i].CanonicalID = id
-		}
+		d.renew(at, string(result.RegistrationID))
+	}
+}
+
+// providerID is what the caller wants to know of a message id.
+func (d *delivery) providerID(id word) string {
+	if d.request.NoProviderIDs {
+		return ""
+	}
+	return string(id)
+}
+
+// legacyFailure is the outcome of an error string in a result.
+func (d *delivery) legacyFailure(name string, a answer, at int) sender.Outcome {
+	o := sender.Failed(d.legacyReason(name, d.recipient(at)), a.status)
+	if o.Class == sender.Transient || o.Class == sender.Throttled {
+		o.RetryAfter = a.retryAfter
+	}
+	return o
+}
+
+// renew notes a recipient's canonical ID, also beside an error, as in the reference.
+func (d *delivery) renew(at int, id string) {
+	if id != d.recipient(at) {
+		d.out[at].CanonicalID = id
 	}
 }
 

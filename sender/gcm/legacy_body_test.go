@@ -88,7 +88,7 @@ func TestLegacyBodyForMany(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `{"collapse_key":"k","data":{"message":"hi"},"priority":"high","registration_ids":["a","\"b\""],"restricted_package_name":"a.b"}`
-	if got := string(p.bodyForMany([]string{"a", `"b"`})); got != want {
+	if got := string(p.appendForMany(nil, []string{"a", "x", `"b"`}, []int{0, 2})); got != want {
 		t.Errorf("\n got %s\nwant %s", got, want)
 	}
 	if got := string(p.Body("c")); got != `{"collapse_key":"k","data":{"message":"hi"},"priority":"high","restricted_package_name":"a.b","to":"c"}` {

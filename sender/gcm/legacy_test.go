@@ -363,10 +363,14 @@ func FuzzLegacyAnswer(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body string, status, n int) {
 		n = 1 + (n&0xff)%5
-		d := newDelivery(t.Context(), &Client{}, &Request{}, nil, nil)
-		defer d.end()
-		out := make([]sender.Outcome, n)
-		d.readLegacy(answer{status: status, body: []byte(body)}, ids(n), out)
+		a := answer{status: status, body: []byte(body)}
+		out := legacyOutcomes(t, n, true, func(d *delivery, positions []int) { d.readLegacy(a, positions) })
+		if status == http.StatusOK {
+			oracle := legacyOutcomes(t, n, true, func(d *delivery, positions []int) { d.decodeLegacy(a, positions) })
+			if diff := cmp.Diff(oracle, out); diff != "" {
+				t.Fatal("encoding/json reads something else:", diff)
+			}
+		}
 		for i, o := range out {
 			if o.Class == sender.Unset || (o.Reason == nil) != (o.Class == sender.Accepted) || o.Status != status {
 				t.Fatalf("%d: %+v", i, o)

@@ -101,28 +101,27 @@ func (p *Prepared) Body(id string) []byte {
 	if p.fixed != nil {
 		return p.fixed
 	}
-	b := make([]byte, 0, len(p.one.before)+len(id)+8+len(p.one.after))
-	b = append(b, p.one.before...)
-	b = appendString(b, id)
+	return p.appendBody(make([]byte, 0, len(p.one.before)+len(id)+8+len(p.one.after)), id)
+}
+
+func (p *Prepared) appendBody(b []byte, id string) []byte {
+	if p.fixed != nil {
+		return append(b, p.fixed...)
+	}
+	b = appendString(append(b, p.one.before...), id)
 	return append(b, p.one.after...)
 }
 
-// bodyForMany is the legacy body for several registration IDs.
-func (p *Prepared) bodyForMany(ids []string) []byte {
-	size := len(p.many.before) + len(p.many.after) + 2
-	for _, id := range ids {
-		size += len(id) + 3
-	}
-	b := append(make([]byte, 0, size), p.many.before...)
-	b = append(b, '[')
-	for i, id := range ids {
+// appendForMany appends the legacy body for the registration IDs at those positions, of which there are several.
+func (p *Prepared) appendForMany(b []byte, ids []string, positions []int) []byte {
+	b = append(append(b, p.many.before...), '[')
+	for i, at := range positions {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = appendString(b, id)
+		b = appendString(b, ids[at])
 	}
-	b = append(b, ']')
-	return append(b, p.many.after...)
+	return append(append(b, ']'), p.many.after...)
 }
 
 // Prepare renders a message for a protocol ("" is V1). now is the provider's present: V1's apns-expiration counts time_to_live from it. The
