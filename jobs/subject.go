@@ -133,3 +133,23 @@ func ParseTail(subject string) (Tail, error) {
 	t.Round = round
 	return t, nil
 }
+
+// ParseDurable is the inverse of IntakeDurable, with an empty app, and of WorkDurable; a zero Platform is for any other name.
+func ParseDurable(name string) (p Platform, app string, lane Lane) {
+	rest, intake := strings.CutPrefix(name, "intake-")
+	for _, platform := range Platforms() {
+		middle, ours := strings.CutPrefix(rest, string(platform)+"-")
+		if !ours {
+			continue
+		}
+		for _, l := range Lanes() {
+			if intake && middle == string(l) {
+				return platform, "", l
+			}
+			if app, ok := strings.CutSuffix(middle, "-"+string(l)); ok && !intake && app != "" {
+				return platform, app, l
+			}
+		}
+	}
+	return "", "", ""
+}

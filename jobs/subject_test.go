@@ -103,3 +103,23 @@ func TestParseTailRefuses(t *testing.T) {
 		}
 	}
 }
+
+func TestParseDurable(t *testing.T) {
+	for _, p := range Platforms() {
+		for _, lane := range Lanes() {
+			if gotP, app, gotLane := ParseDurable(IntakeDurable(p, lane)); gotP != p || app != "" || gotLane != lane {
+				t.Errorf("%s is read as %q, %q, %q", IntakeDurable(p, lane), gotP, app, gotLane)
+			}
+			for _, want := range []string{"default", "a-high", "bulk", "apns-x_y", "intake"} {
+				if gotP, app, gotLane := ParseDurable(WorkDurable(p, want, lane)); gotP != p || app != want || gotLane != lane {
+					t.Errorf("%s is read as %q, %q, %q", WorkDurable(p, want, lane), gotP, app, gotLane)
+				}
+			}
+		}
+	}
+	for _, name := range []string{"", "apns", "apns--high", "apns-default", "apns-default-low", "wns-default-high", "intake-apns", "intake-apns-default-high", "intake-wns-high"} {
+		if p, app, lane := ParseDurable(name); p != "" || app != "" || lane != "" {
+			t.Errorf("%q is read as %q, %q, %q", name, p, app, lane)
+		}
+	}
+}

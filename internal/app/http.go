@@ -21,6 +21,7 @@ type httpServer struct {
 func (w *Worker) routes() http.Handler {
 	mux := http.NewServeMux()
 	w.mountHealth(mux)
+	mux.Handle("GET /metrics", w.metrics.Handler())
 	return mux
 }
 

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rs/zerolog"
 
+	"github.com/volleypush/volley/internal/obs"
+	"github.com/volleypush/volley/internal/provider"
 	"github.com/volleypush/volley/jobs"
 	"github.com/volleypush/volley/results"
 )
@@ -20,13 +23,13 @@ func TestObserverLines(t *testing.T) {
 		not  []string
 	}{
 		{"a segment", func(o observer) {
-			o.Committed(&results.Event{ID: "apns.default.j.0.0", Kind: results.KindSegment, Recipients: 2, Sent: 1, Failures: []results.Failure{{Token: "secret-token"}}})
+			o.Committed(&results.Event{ID: "apns.default.j.0.0", Kind: results.KindSegment, Recipients: 2, Sent: 1, Failures: []results.Failure{{Token: "secret-token"}}}, time.Time{})
 		}, []string{`"level":"info"`, `"sent":1`, `"failed":1`}, []string{"secret-token"}},
 		{"a finished job shows its totals", func(o observer) {
-			o.Committed(&results.Event{ID: "apns.default.j.done.0", Kind: results.KindJobDone, Totals: &results.Totals{Sent: 14000, Failures: 3}})
+			o.Committed(&results.Event{ID: "apns.default.j.done.0", Kind: results.KindJobDone, Totals: &results.Totals{Sent: 14000, Failures: 3}}, time.Time{})
 		}, []string{`"sent":14000`, `"failed":3`}, nil},
 		{"a dead letter warns with its faults", func(o observer) {
-			o.Committed(&results.Event{Kind: results.KindDead, Dead: &results.Dead{Reason: "invalid", Faults: []jobs.Fault{{Field: "mesage", Problem: "unknown field"}}}})
+			o.Committed(&results.Event{Kind: results.KindDead, Dead: &results.Dead{Reason: "invalid", Faults: []jobs.Fault{{Field: "mesage", Problem: "unknown field"}}}}, time.Time{})
 		}, []string{`"level":"warn"`, `"reason":"invalid"`, "mesage: unknown field"}, nil},
 		{"trouble that comes back", func(o observer) { o.Trouble("push.apns", errors.New("broken"), false) }, []string{`"level":"warn"`, "comes back", "broken"}, nil},
 		{"trouble that is repeated", func(o observer) { o.Trouble("push.apns", errors.New("broken"), true) }, []string{"trying again"}, []string{"comes back"}},
@@ -41,7 +44,7 @@ func TestObserverLines(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			var out bytes.Buffer
-			test.do(observer{zerolog.New(&out)})
+			test.do(observer{zerolog.New(&out), obs.NewMetrics(obs.Sources{}, zerolog.Nop()), provider.NewRegistry()})
 			for _, want := range test.want {
 				if !strings.Contains(out.String(), want) {
 					t.Errorf("%s is not in %s", want, &out)

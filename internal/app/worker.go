@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/volleypush/volley/internal/config"
+	"github.com/volleypush/volley/internal/obs"
 	"github.com/volleypush/volley/internal/pipeline"
 	"github.com/volleypush/volley/internal/provider"
 	"github.com/volleypush/volley/internal/queue"
@@ -44,6 +45,8 @@ type Worker struct {
 	done    chan struct{}
 	err     error
 	http    *httpServer
+	metrics *obs.Metrics
+	loads   *loads
 }
 
 // Start starts a worker: credentials, broker, streams, pulls, in this order. An error leaves nothing running.
@@ -86,13 +89,19 @@ func (w *Worker) begin(ctx context.Context) error {
 	w.stop, w.halt = stop, halt
 	group, running := errgroup.WithContext(running)
 	w.running = running
+	w.loads = &loads{ask: w.broker.Load, now: time.Now, log: w.options.Log("volley.http")}
+	observed := &sources{worker: w}
+	w.metrics = observed.metrics()
 	dying := newMortal(w.broker.Conn)
 	core := pipeline.New(dying.ports(pipeline.Params{
 		Events: w.broker, Work: w.broker, Status: w.broker, Dead: w.broker, Claims: w.broker, Clock: w.broker, Apps: w.registry,
-		Observer: observer{w.options.Log("volley.pipeline")}, Random: rand.Float64, Wait: wait,
+		Observer: observer{w.options.Log("volley.pipeline"), w.metrics, w.registry}, Random: rand.Float64, Wait: wait,
 		MaxPayload: w.broker.MaxPayload(), MaxSegments: c.MaxSegments, Worker: c.Worker,
 		AckWait: c.AckWait, Nonce: uuid.NewString, Draining: running,
 	}))
+	// Segments have slots of their own, as many as are sent at once: a worker that pulled more would keep them from the others.
+	deliveries, segments := queue.NewSlots(c.MaxDeliveries), queue.NewSlots(c.MaxSegments)
+	observed.of(core, deliveries, segments)
 	if err := w.readFeedback(running, handling, group); err != nil {
 		stop()
 		halt()
@@ -123,8 +132,6 @@ func (w *Worker) begin(ctx context.Context) error {
 		}
 		return err
 	})
-	// Segments have slots of their own, as many as are sent at once: a worker that pulled more would keep them from the others.
-	deliveries, segments := queue.NewSlots(c.MaxDeliveries), queue.NewSlots(c.MaxSegments)
 	pull := func(stream, durable string, slots *queue.Slots, gate func() (time.Duration, <-chan struct{})) {
 		group.Go(func() error {
 			return w.broker.Pull(running, queue.Puller{
@@ -211,6 +218,7 @@ func (w *Worker) Stop(ctx context.Context) error {
 	}
 	err := errors.Join(left, w.registry.Close())
 	w.broker.Stop()
+	w.loads.close()
 	if w.err != nil && !errors.Is(w.err, context.Canceled) {
 		err = errors.Join(err, w.err)
 	}

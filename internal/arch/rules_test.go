@@ -40,7 +40,7 @@ var arrows = []row{
 	{"internal/version", nil, "everybody may need it"},
 	{"internal/natsurl", nil, "whoever shows an address shows it through it"},
 	{"internal/config", []string{"internal/natsurl"}, "settings are plain data"},
-	{"internal/obs", []string{"internal/config", "internal/version"}, "logs are built from settings"},
+	{"internal/obs", []string{"internal/config", "internal/version", "results"}, "logs are built from settings, and metrics count events"},
 	{"internal/pipeline", []string{"jobs", "results", "sender"}, "the core decides and does no I/O; adapters implement its ports"},
 	{"internal/queue", []string{"jobs", "results", "internal/pipeline", "internal/natsurl"}, "an adapter knows the contracts and the ports"},
 	{"internal/natsembed", []string{"internal/pipeline"}, "an adapter knows the contracts and the ports"},

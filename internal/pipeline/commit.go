@@ -15,7 +15,7 @@ import (
 // commit stores the event and follows what is stored. As long as the outcome of the publish is unknown the same event is
 // published again on the same key: it is stored once, whoever wins.
 func (c *Core) commit(ctx context.Context, h held, event *results.Event) error {
-	earlier, err := c.store(ctx, event)
+	earlier, err := c.store(ctx, event, h.seg.Published)
 	if err != nil {
 		return err
 	}
@@ -31,7 +31,7 @@ func (c *Core) commit(ctx context.Context, h held, event *results.Event) error {
 	h.seg = underOwnID(h)
 	event.Job, event.Detail = h.seg.JobID, fmt.Sprintf("its id %q belongs to another job", event.Job)
 	event.SetID()
-	if _, err := c.store(ctx, event); err != nil {
+	if _, err := c.store(ctx, event, h.seg.Published); err != nil {
 		return err
 	}
 	return c.proceed(ctx, h, event)
@@ -44,14 +44,14 @@ const (
 )
 
 // store commits until the answer is certain. It returns the event that was there before ours, nil if ours is stored.
-func (c *Core) store(ctx context.Context, event *results.Event) (*results.Event, error) {
+func (c *Core) store(ctx context.Context, event *results.Event, published time.Time) (*results.Event, error) {
 	over := func() {}
 	defer func() { over() }()
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		earlier, err := c.Events.Commit(ctx, event)
 		if err == nil {
 			if earlier == nil {
-				c.Observer.Committed(event)
+				c.Observer.Committed(event, published)
 			}
 			return earlier, nil
 		}
@@ -122,7 +122,7 @@ func (c *Core) finish(ctx context.Context, seg *jobs.Segment, progress Progress)
 	done.Segment, done.Round, done.Recipients = 0, 0, progress.Totals.Recipients
 	done.Totals, done.Worker, done.Done = &progress.Totals, c.Worker, true
 	done.SetID()
-	_, err := c.store(ctx, done)
+	_, err := c.store(ctx, done, seg.Published)
 	return err
 }
 

@@ -45,8 +45,10 @@ type Params struct {
 
 // Observer learns what happened. Calls come from many goroutines.
 type Observer interface {
-	// Committed is called once for every event that this worker stored.
-	Committed(event *results.Event)
+	// Committed is called once for every event that this worker stored, with when the job was published.
+	Committed(event *results.Event, published time.Time)
+	// Sent is called after each call of a provider, also one whose event is never stored.
+	Sent(sending Sending)
 	// Trouble is called when a step failed; again says that it is repeated at once, else the delivery comes back after the ack
 	// wait. where names the step and the job, never a recipient.
 	Trouble(where string, err error, again bool)
@@ -304,6 +306,7 @@ func first(header map[string][]string, key string) string {
 
 type nobody struct{}
 
-func (nobody) Committed(*results.Event)    {}
-func (nobody) Trouble(string, error, bool) {}
-func (nobody) News(*results.Event)         {}
+func (nobody) Committed(*results.Event, time.Time) {}
+func (nobody) Sent(Sending)                        {}
+func (nobody) Trouble(string, error, bool)         {}
+func (nobody) News(*results.Event)                 {}

@@ -42,7 +42,7 @@ func (c *Core) send(ctx context.Context, h held) error {
 	r := round{seg: h.seg, app: h.app, deadline: h.batch.Deadline(), out: make([]sender.Outcome, h.seg.Job.Recipients())}
 	ready := r.ready(c.Clock.Now())
 	if leave.probe && len(ready) > 0 {
-		h.batch.Send(ctx, ready[:1], h.held, r.out)
+		c.transmit(ctx, h, ready[:1], r.out)
 		r.verdict = leave.judge(&r, ready[:1], c.Clock.Now())
 		c.tell(ctx, h, &r.verdict)
 		if r.verdict.open {
@@ -51,7 +51,7 @@ func (c *Core) send(ctx context.Context, h held) error {
 		ready = ready[1:]
 	}
 	if len(ready) > 0 {
-		h.batch.Send(ctx, ready, h.held, r.out)
+		c.transmit(ctx, h, ready, r.out)
 		if r.interrupted(h.held) {
 			return ErrStale
 		}

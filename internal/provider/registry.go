@@ -25,6 +25,7 @@ type key struct {
 type closer interface {
 	pipeline.App
 	Close() error
+	state(s *State)
 }
 
 // NewRegistry makes an empty registry.

@@ -21,6 +21,9 @@ const (
 // clocks say. Before EnsureTopology it is the local time.
 func (c *Conn) Now() time.Time { return c.now().Add(time.Duration(c.offset.Load())) }
 
+// ClockOffset is how far the broker's clock is ahead of ours; 0 before EnsureTopology.
+func (c *Conn) ClockOffset() time.Duration { return time.Duration(c.offset.Load()) }
+
 // setClock asks the broker for its time.
 func (c *Conn) setClock(ctx context.Context) error {
 	before := c.now()

@@ -186,6 +186,9 @@ func (c *Conn) closed() bool {
 // Connected says whether there is a connection now.
 func (c *Conn) Connected() bool { return c.nc.IsConnected() }
 
+// Reconnects is how often the connection was lost and made again.
+func (c *Conn) Reconnects() uint64 { return c.epoch() }
+
 // URL is what the connection was made to, without a password, for people.
 func (c *Conn) URL() string { return c.url }
 

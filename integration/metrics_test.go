@@ -1,0 +1,99 @@
+package integration
+
+import (
+	"bufio"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/volleypush/volley/results"
+)
+
+// get reads a page of a worker's HTTP server.
+func get(t *testing.T, url string) (int, string) {
+	t.Helper()
+	response, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(text)
+}
+
+// metrics are the series that a worker tells of, by name and labels as they stand on the page.
+func metrics(t *testing.T, addr string) map[string]float64 {
+	t.Helper()
+	code, text := get(t, "http://"+addr+"/metrics")
+	if code != http.StatusOK {
+		t.Fatalf("%d %s", code, text)
+	}
+	series := map[string]float64{}
+	for lines := bufio.NewScanner(strings.NewReader(text)); lines.Scan(); {
+		if strings.HasPrefix(lines.Text(), "#") {
+			continue
+		}
+		at := strings.LastIndexByte(lines.Text(), ' ')
+		value, err := strconv.ParseFloat(lines.Text()[at+1:], 64)
+		if err != nil {
+			t.Fatalf("%s: %v", lines.Text(), err)
+		}
+		series[lines.Text()[:at]] = value
+	}
+	return series
+}
+
+// A worker's metrics agree with what its providers were sent and what its events say.
+func TestMetricsAgreeWithTheLedger(t *testing.T) {
+	page := freePort(t)
+	w := startSimulated(t, "--http", page)
+	before := metrics(t, page)
+	for name, want := range map[string]float64{
+		`volley_push_total{action="none",app="default",outcome="sent",platform="apns"}`: 0,
+		`volley_broker_connected`:                           1,
+		`volley_draining`:                                   0,
+		`volley_breaker_open{app="default",platform="gcm"}`: 0,
+		`volley_slots{of="deliveries"}`:                     64,
+		`volley_queue_pending{app="",lane="normal",platform="apns",stream="PUSH_JOBS"}`:     0,
+		`volley_queue_pending{app="default",lane="bulk",platform="gcm",stream="PUSH_WORK"}`: 0,
+		`volley_stream_messages{stream="PUSH_DEAD"}`:                                        0,
+	} {
+		if got, ok := before[name]; !ok || got != want {
+			t.Errorf("at the start %s is %v (there: %v), want %v", name, got, ok, want)
+		}
+	}
+	nc := connect(t, w.url())
+	events := subscribe(t, nc)
+	bad := strings.Repeat("e", 63)
+	publish(t, nc, "push.apns", `{"message":"hi","ids":["`+token(1)+`","`+token(2)+`","`+bad+`"]}`)
+	publish(t, nc, "push.apns", `{"message":"hi","ids":["`+token(3)+`"]}`)
+	publish(t, nc, "push.apns", `{"app":"no-such-app","message":"hi","ids":["`+token(3)+`"]}`)
+	n := 0
+	events(func(*results.Event) bool { n++; return n == 3 })
+	poll(t, func() bool { return metrics(t, page)[`volley_jobs_done_total{app="default",platform="apns"}`] == 2 })
+	after := metrics(t, page)
+	for name, want := range map[string]float64{
+		`volley_push_total{action="none",app="default",outcome="sent",platform="apns"}`: float64(len(ledger(t, w.control))),
+		`volley_failures_total{app="default",platform="apns",reason="MalformedToken"}`:  1,
+		`volley_events_total{app="default",kind="segment",platform="apns"}`:             2,
+		`volley_dead_letters_total{app="_",platform="apns",reason="unknown_app"}`:       1,
+		`volley_sending_seconds_count{app="default",platform="apns",recipients="one"}`:  1,
+		`volley_sending_seconds_count{app="default",platform="apns",recipients="many"}`: 1,
+		`volley_publish_to_provider_seconds_count{app="default",platform="apns"}`:       2,
+		`volley_provider_connections{app="default",platform="apns"}`:                    1,
+	} {
+		if got, ok := after[name]; !ok || got != want {
+			t.Errorf("%s is %v (there: %v), want %v", name, got, ok, want)
+		}
+	}
+	for name := range after {
+		if strings.Contains(name, "no-such-app") {
+			t.Errorf("an unknown app is a label: %s", name)
+		}
+	}
+}
