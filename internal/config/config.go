@@ -11,7 +11,7 @@ import (
 // reads it meanwhile. Printing it in any way shows no secret.
 type Config struct {
 	NATS NATS `yaml:"nats"`
-	// HTTP is where /healthz, /readyz and /version are served, HOST:PORT; "" serves none of them.
+	// HTTP is where /healthz, /readyz, /version and /metrics are served, HOST:PORT; "" serves none of them.
 	HTTP string `yaml:"http"`
 	// MaxSegments is how many segments with more than one recipient are in flight at once. Default 4.
 	MaxSegments int `yaml:"max_segments"`

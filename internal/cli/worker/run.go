@@ -22,7 +22,7 @@ type settings struct {
 	NATSCreds    *string        `name:"nats-creds" placeholder:"FILE" help:"NATS credentials file."`
 	NATSListen   *string        `name:"nats-listen" placeholder:"HOST:PORT" help:"Where the server inside the worker listens (127.0.0.1:4222)."`
 	StoreDir     *string        `name:"store-dir" placeholder:"DIR" help:"Where the server inside the worker keeps its streams ($XDG_STATE_HOME/volley/nats or ~/.local/state/volley/nats)."`
-	HTTP         *string        `name:"http" placeholder:"HOST:PORT" help:"Where /healthz, /readyz and /version are served; empty for nowhere."`
+	HTTP         *string        `name:"http" placeholder:"HOST:PORT" help:"Where /healthz, /readyz, /version and /metrics are served; empty for nowhere."`
 	Worker       *string        `name:"worker" placeholder:"NAME" help:"This worker's name in events (the host's name and the process id)."`
 	MaxSegments  *int           `name:"max-segments" placeholder:"N" help:"Segments with more than one recipient sent at once (4)."`
 	AckWait      *time.Duration `name:"ack-wait" placeholder:"DURATION" help:"After this long without a heartbeat the broker gives a delivery to another worker (30s)."`
