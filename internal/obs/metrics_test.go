@@ -78,7 +78,8 @@ func TestEventsAreCounted(t *testing.T) {
 	m.Event(&results.Event{
 		Kind: results.KindSegment, Platform: "gcm", App: "shop", Recipients: 14, Sent: 3,
 		Failures: []results.Failure{
-			{Reason: "BadDeviceToken", Action: results.ActionDeleteToken}, {Reason: "BadDeviceToken", Action: results.ActionDeleteToken},
+			{Reason: "BadDeviceToken", Action: results.ActionDeleteToken},
+			{Reason: "BadDeviceToken", Action: results.ActionDeleteToken},
 			{Reason: "PayloadTooLarge", Action: results.ActionFixPayload},
 		},
 		ExpiredTokens: []results.ExpiredToken{{Failure: results.Failure{Reason: "Unregistered", Action: results.ActionDeleteToken}}},
