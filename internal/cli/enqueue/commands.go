@@ -3,6 +3,7 @@ package enqueue
 import (
 	"github.com/alecthomas/kong"
 
+	"github.com/volleypush/volley/internal/cli"
 	"github.com/volleypush/volley/jobs"
 )
 
@@ -25,7 +26,14 @@ type rootCmd struct {
 	Job      jobCmd      `cmd:"" name:"job" help:"Publish jobs that are already JSON: one object, or one per line."`
 	Results  resultsCmd  `cmd:"" name:"results" help:"Print result events."`
 	Feedback feedbackCmd `cmd:"" name:"feedback" help:"Read Apple's feedback service of an app with protocol binary now."`
+
+	Completion completionCmd `cmd:"" help:"Print a script that lets bash, zsh or fish complete command lines."`
 }
+
+type completionCmd struct{ cli.Completion }
+
+// Run implements the command.
+func (c *completionCmd) Run(s *session) error { return c.Print(s.stdout, "enqueue") }
 
 type apnsCmd struct {
 	messageFlags

@@ -16,7 +16,7 @@ import (
 // connectionFlags say where the broker is. The fromenv tag names the variable that is used when the flag is absent.
 type connectionFlags struct {
 	NATSURL string `name:"nats-url" fromenv:"NATS_URL" group:"Connection" placeholder:"URL" default:"nats://127.0.0.1:4222" help:"NATS server, or several separated by commas (default: ${default}; environment: NATS_URL)."`
-	Creds   string `fromenv:"NATS_CREDS" group:"Connection" placeholder:"FILE" help:"NATS credentials file (environment: NATS_CREDS)."`
+	Creds   string `name:"nats-creds" aliases:"creds" fromenv:"NATS_CREDS" group:"Connection" placeholder:"FILE" help:"NATS credentials file (environment: NATS_CREDS)."`
 }
 
 // connect opens the connection, or says in one sentence what to do.
@@ -35,9 +35,9 @@ func (s *session) connect(ctx context.Context) (*queue.Conn, error) {
 	case err == nil:
 		return conn, nil
 	case errors.Is(err, queue.ErrCredentials):
-		return nil, cli.Exitf(cli.ExitConfig, "--creds or NATS_CREDS: %w", err)
+		return nil, cli.Exitf(cli.ExitConfig, "--nats-creds or NATS_CREDS: %w", err)
 	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAuthRevoked):
-		return nil, cli.Exitf(cli.ExitUnavailable, "the NATS server at %s refuses these credentials; check --creds, NATS_CREDS or the user in the URL", server)
+		return nil, cli.Exitf(cli.ExitUnavailable, "the NATS server at %s refuses these credentials; check --nats-creds, NATS_CREDS or the user in the URL", server)
 	case errors.Is(err, queue.ErrUnavailable):
 		return nil, cli.Exitf(cli.ExitUnavailable, "no NATS server answers at %s; start a worker there, which brings its own, or say where the server is with --nats-url or NATS_URL", server)
 	}

@@ -18,7 +18,7 @@ import (
 type feedbackCmd struct {
 	App     string        `default:"default" placeholder:"NAME" help:"The app, which must have protocol binary (default: ${default})."`
 	Timeout time.Duration `default:"1m" help:"How long to wait for the worker's answer (default: ${default})."`
-	JSON    bool          `name:"json" help:"Print the events that hold the tokens, one JSON object per line."`
+	cli.OutputFlags
 }
 
 // Help is shown below the usage line of "enqueue feedback --help".
@@ -29,7 +29,9 @@ feedback on push.results, as it also does by itself at the app's feedback_interv
 Examples:
 
     enqueue feedback --app old
-    enqueue feedback --app old --json | jq -r '.expired_tokens[].token'
+    enqueue feedback --app old -o json | jq -r '.expired_tokens[].token'
+
+JSON is the events that hold the tokens.
 
 Exit codes: 0 read and stored, 1 a fault, 2 a wrong flag, 69 no server or no worker with the app, 78 unreadable credentials.`
 }
@@ -59,7 +61,7 @@ func (c *feedbackCmd) Run(s *session) error {
 	if err := json.Unmarshal(text, &reading); err != nil {
 		return fmt.Errorf("the worker's answer can't be read: %w", err)
 	}
-	if c.JSON {
+	if c.JSON() {
 		err = c.print(s, conn, reading)
 	} else {
 		_, err = fmt.Fprintf(s.stdout, "%s in %s of app %s (job %s in their subjects, reading %s)\n", counted(reading.Tokens, "expired token", "expired tokens"),

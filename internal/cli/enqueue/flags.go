@@ -3,6 +3,7 @@ package enqueue
 import (
 	"time"
 
+	"github.com/volleypush/volley/internal/cli"
 	"github.com/volleypush/volley/jobs"
 )
 
@@ -41,7 +42,7 @@ type recipientFlags struct {
 type outcomeFlags struct {
 	Wait    bool          `group:"Output" help:"Follow the results, end with totals and every reason; exit code 1 if any recipient failed."`
 	Timeout time.Duration `group:"Output" placeholder:"DURATION" help:"Most time for --wait: 90s, 10m (default: no limit)."`
-	JSON    bool          `name:"json" group:"Output" help:"One JSON object per line instead of text."`
+	cli.OutputFlags
 }
 
 // previewFlag is for the commands that build the job themselves.

@@ -59,7 +59,7 @@ func (s *session) follow(sh *shipment, outcome outcomeFlags, summary summaryLine
 	for _, r := range t.reasons.sorted() {
 		summary.Reasons = append(summary.Reasons, countedReason{t.reasons[r], r})
 	}
-	if outcome.JSON {
+	if outcome.JSON() {
 		s.emit(summary)
 	} else if summary.Jobs > 0 {
 		s.sayTotals(summary)

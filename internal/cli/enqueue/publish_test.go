@@ -207,7 +207,7 @@ func TestCredentialsAreRefused(t *testing.T) {
 	}
 	b := &broker{url: strings.Replace(guarded.ClientURL(), "nats://", "nats://u:wrong@", 1)}
 	_, _, err = b.run(t.Context(), "", "apns", "--message=m", "--to=aabb")
-	want := "the NATS server at " + strings.Replace(guarded.ClientURL(), "nats://", "nats://[redacted]@", 1) + " refuses these credentials; check --creds, NATS_CREDS or the user in the URL"
+	want := "the NATS server at " + strings.Replace(guarded.ClientURL(), "nats://", "nats://[redacted]@", 1) + " refuses these credentials; check --nats-creds, NATS_CREDS or the user in the URL"
 	if cli.Code(err) != cli.ExitUnavailable || err.Error() != want {
 		t.Errorf("%d %v", cli.Code(err), err)
 	}

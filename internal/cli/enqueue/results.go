@@ -19,7 +19,7 @@ type resultsCmd struct {
 	App      string        `placeholder:"NAME" help:"Only this app."`
 	Campaign string        `placeholder:"NAME" help:"Only this campaign."`
 	Job      string        `placeholder:"ID" help:"Only this job."`
-	JSON     bool          `name:"json" help:"Whole events, one JSON object per line. They hold tokens in full; the text without this flag holds none."`
+	cli.OutputFlags
 }
 
 // Help is shown below the usage line of "enqueue results --help".
@@ -28,7 +28,9 @@ func (*resultsCmd) Help() string {
 
     enqueue results --since 1h
     enqueue results --follow --platform apns --app default
-    enqueue results --job promo-7 --json | jq -r '.expired_tokens[].token'
+    enqueue results --job promo-7 -o json | jq -r '.expired_tokens[].token'
+
+JSON is whole events, with tokens in full; the table has none.
 
 Exit codes: 0 done or interrupted, 1 a fault, 2 a wrong flag, 69 no server, 78 unreadable credentials.`
 }
@@ -49,7 +51,7 @@ func (c *resultsCmd) Run(s *session) error {
 		query.Since = conn.Now().Add(-ago) // the broker's time: it is the one that stamped the events
 	}
 	err = conn.Results(s.ctx, query, func(e *results.Event) error {
-		if c.JSON {
+		if c.JSON() {
 			body, err := results.Encode(e)
 			if err != nil {
 				return fmt.Errorf("writing event %s: %w", e.ID, err)

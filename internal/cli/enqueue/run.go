@@ -4,7 +4,6 @@ package enqueue
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -61,12 +60,16 @@ func (p Program) Run(ctx context.Context, args []string, stdin io.Reader, stdout
 			panic(ended)
 		}
 	}()
+	if len(args) > 0 && args[0] == cli.CompleteWord {
+		cli.Complete(stdout, parser.Model, args[1:])
+		return nil
+	}
 	if err := checkUTF8(args); err != nil {
 		return err
 	}
 	parsed, err := parser.Parse(args)
 	if err != nil {
-		return usage(parser, err)
+		return cli.Usage(parser, err)
 	}
 	return parsed.Run(&session{
 		ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr, env: env, preview: p.Preview, connection: root.connectionFlags,
@@ -92,17 +95,6 @@ func checkUTF8(args []string) error {
 
 // helped is how kong leaves the parser after it has printed --help or --version.
 type helped struct{ code int }
-
-// usage adds where to read on to what kong found wrong.
-func usage(parser *kong.Kong, err error) error {
-	command := parser.Model.Name
-	if broken, ok := errors.AsType[*kong.ParseError](err); ok && broken.Context != nil {
-		if selected := broken.Context.Selected(); selected != nil {
-			command = selected.FullPath()
-		}
-	}
-	return cli.Exitf(cli.ExitUsage, "%w\nrun \"%s --help\" for all flags and examples", err, command)
-}
 
 // fromEnvironment gives flags with a fromenv tag their variable's value. kong's own env tag would read the process's
 // environment behind the caller's back.

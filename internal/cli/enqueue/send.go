@@ -107,7 +107,7 @@ func (s *session) show(o *order, d *draft, got *recipients, sample *jobs.Job) er
 	}
 	subject := jobs.IntakeSubject(o.platform, o.job.Lane)
 	summary := summaryLine{Kind: "summary", Jobs: len(plan), Recipients: recipientsOf(plan), RepeatsRemoved: got.repeats, BadLinesSkipped: got.skipped, File: got.format, Preview: preview}
-	if o.outcome.JSON {
+	if o.outcome.JSON() {
 		for _, job := range plan {
 			s.emit(publishedLine{Kind: "dry_run", Platform: o.platform, App: job.App, Job: job.ID, Subject: subject, Recipients: job.Recipients, Bytes: job.Bytes})
 		}

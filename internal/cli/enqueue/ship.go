@@ -25,7 +25,7 @@ type shipment struct {
 	again string
 }
 
-// publishedLine is one published job in the output of --json.
+// publishedLine is one published job in the output of --output json.
 type publishedLine struct {
 	Kind       string        `json:"kind"`
 	Platform   jobs.Platform `json:"platform"`
@@ -42,7 +42,7 @@ type publishedLine struct {
 	SameContent *bool `json:"same_content,omitempty"`
 }
 
-// summaryLine is the last line of the output of --json. What concerns results is there with --wait only. Jobs and Recipients are
+// summaryLine is the last line of the output of --output json. What concerns results is there with --wait only. Jobs and Recipients are
 // without those of Dropped.
 type summaryLine struct {
 	Kind            string `json:"kind"`
@@ -110,25 +110,25 @@ func (s *session) ship(sh *shipment, outcome outcomeFlags, bodies func(visit fun
 			later = append(later, line)
 			return nil
 		}
-		s.sayPublished(line, outcome.JSON)
+		s.sayPublished(line, outcome.JSON())
 		return nil
 	})
 	bar.stop()
 	for _, line := range later {
-		s.sayPublished(line, outcome.JSON)
+		s.sayPublished(line, outcome.JSON())
 	}
 	if err != nil {
 		return sh.broken(published, err)
 	}
 	sh.plan = kept
 	summary := summaryLine{Kind: "summary", Jobs: len(kept), Recipients: recipientsOf(kept), Dropped: lost.dropped, Doubtful: lost.doubtful, RepeatsRemoved: sh.repeats, BadLinesSkipped: sh.skipped, RepeatedJobs: sh.repeatedJobs}
-	if !outcome.JSON {
+	if !outcome.JSON() {
 		s.sayIntake(summary)
 	}
 	if outcome.Wait && len(kept) > 0 {
 		return s.follow(sh, outcome, summary, lost)
 	}
-	if outcome.JSON {
+	if outcome.JSON() {
 		s.emit(summary)
 	}
 	return lost.err()

@@ -17,7 +17,7 @@ type benchCommand struct {
 	Compare  bool     `help:"Also run the same over net/http, for a ratio that does not depend on the machine."`
 	Scale    int      `default:"1" placeholder:"N" help:"Send an Nth of the notifications: quicker, and less exact."`
 	Profile  string   `placeholder:"DIR" help:"Write a CPU profile of each sender and worker into this folder (go tool pprof)."`
-	JSON     bool     `name:"json" help:"Print JSON instead of a table."`
+	cli.OutputFlags
 }
 
 // Help is shown below the usage line of "worker bench --help".
@@ -48,7 +48,7 @@ func (b *benchCommand) Run(s *session) error {
 	if err != nil {
 		return exit(cli.ExitFailure, err)
 	}
-	if b.JSON {
+	if b.JSON() {
 		encoder := json.NewEncoder(s.Out)
 		encoder.SetIndent("", "  ")
 		return exit(cli.ExitFailure, encoder.Encode(figures))

@@ -14,6 +14,14 @@ type checkCommand struct {
 	Print   bool `help:"Print the configuration that results from file, environment and flags, with secrets redacted."`
 }
 
+// Help is shown below the usage line of "worker check --help".
+func (checkCommand) Help() string {
+	return `Examples:
+  worker check --config volley.yaml
+  worker check --config volley.yaml --connect
+  worker check --config volley.yaml --print`
+}
+
 // Run checks and reports.
 func (r *checkCommand) Run(s *session) error {
 	c, err := r.load(s.Terminal)

@@ -46,7 +46,7 @@ Examples:
 type connection struct {
 	Config    string  `short:"c" placeholder:"FILE" help:"Configuration file (YAML), for its nats section."`
 	NATSURL   *string `name:"nats-url" placeholder:"URL" help:"NATS server of the workers (nats://127.0.0.1:4222, where a worker with its own server listens)."`
-	NATSCreds *string `name:"nats-creds" placeholder:"FILE" help:"NATS credentials file."`
+	NATSCreds *string `name:"nats-creds" aliases:"creds" placeholder:"FILE" help:"NATS credentials file."`
 }
 
 // open connects to the broker, or says in one sentence what to do.
@@ -138,7 +138,11 @@ func (f *letterFilter) query() (queue.DeadFilter, error) {
 		return queue.DeadFilter{}, cli.Exitf(cli.ExitUsage, "--app: a name has only letters, digits, _ and - in it")
 	}
 	if known := results.DeadReasons(); f.Reason != "" && !slices.Contains(known, f.Reason) {
-		return queue.DeadFilter{}, cli.Exitf(cli.ExitUsage, "--reason: a letter's reason is one of %s", strings.Join(known, ", "))
+		hint := ""
+		if near := cli.Nearest(f.Reason, known); near != "" {
+			hint = fmt.Sprintf("; did you mean %s?", near)
+		}
+		return queue.DeadFilter{}, cli.Exitf(cli.ExitUsage, "--reason: a letter's reason is one of %s%s", strings.Join(known, ", "), hint)
 	}
 	if f.Limit < 0 {
 		return queue.DeadFilter{}, cli.Exitf(cli.ExitUsage, "--limit: can't be negative")

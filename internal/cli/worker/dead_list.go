@@ -10,20 +10,16 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/volleypush/volley/internal/cli"
 	"github.com/volleypush/volley/internal/queue"
 	"github.com/volleypush/volley/jobs"
 	"github.com/volleypush/volley/results"
 )
 
-const (
-	outputTable = "table"
-	outputJSON  = "json"
-)
-
 type deadListCommand struct {
 	connection
 	letterFilter
-	Output string `short:"o" enum:"table,json" default:"table" help:"table, or json: one object per line."`
+	cli.OutputFlags
 }
 
 // Help is shown below the usage line of "worker dead list --help".
@@ -47,7 +43,7 @@ func (d *deadListCommand) Run(s *session) error {
 		return err
 	}
 	defer conn.Close()
-	if d.Output == outputJSON {
+	if d.JSON() {
 		return deadFault(conn.DeadLetters(s.ctx, query, func(l queue.DeadLetter) error { return writeLetter(s.Out, &l) }))
 	}
 	table := tabwriter.NewWriter(s.Out, 0, 0, 2, ' ', 0)
@@ -142,7 +138,7 @@ type deadShowCommand struct {
 	connection
 	Sequence uint64 `arg:"" name:"seq" help:"The letter's number, from worker dead list."`
 	Body     bool   `help:"Print the original bytes to standard output, tokens included, and the rest to standard error."`
-	Output   string `short:"o" enum:"table,json" default:"table" help:"table, or json: one object."`
+	cli.OutputFlags
 }
 
 // Help is shown below the usage line of "worker dead show --help".
@@ -167,7 +163,7 @@ func (d *deadShowCommand) Run(s *session) error {
 	if d.Body {
 		about = s.Err
 	}
-	if d.Output == outputJSON {
+	if d.JSON() {
 		err = writeLetter(about, l)
 	} else {
 		showLetter(about, l, storedEvent(s.ctx, conn, l))

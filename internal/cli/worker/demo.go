@@ -13,6 +13,14 @@ type demoCommand struct {
 	LogLevel string `name:"log-level" default:"error" placeholder:"LEVEL" help:"What the worker inside may log: trace, debug, info, warn or error (${default})."`
 }
 
+// Help is shown below the usage line of "worker demo --help".
+func (demoCommand) Help() string {
+	return `Examples:
+  worker demo
+  worker demo --chaos
+  worker demo --keep --log-level info`
+}
+
 // Run runs the demo.
 func (d *demoCommand) Run(s *session) error {
 	log := config.Default().Log

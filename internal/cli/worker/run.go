@@ -19,7 +19,7 @@ import (
 type settings struct {
 	Config       string         `short:"c" placeholder:"FILE" help:"Configuration file (YAML); see deploy/volley.example.yaml."`
 	NATSURL      *string        `name:"nats-url" placeholder:"URL" help:"NATS server to use, e.g. nats://127.0.0.1:4222. Without it the worker runs one inside itself."`
-	NATSCreds    *string        `name:"nats-creds" placeholder:"FILE" help:"NATS credentials file."`
+	NATSCreds    *string        `name:"nats-creds" aliases:"creds" placeholder:"FILE" help:"NATS credentials file."`
 	NATSListen   *string        `name:"nats-listen" placeholder:"HOST:PORT" help:"Where the server inside the worker listens (127.0.0.1:4222)."`
 	StoreDir     *string        `name:"store-dir" placeholder:"DIR" help:"Where the server inside the worker keeps its streams ($XDG_STATE_HOME/volley/nats or ~/.local/state/volley/nats)."`
 	HTTP         *string        `name:"http" placeholder:"HOST:PORT" help:"Where /healthz, /readyz, /version and /metrics are served; empty for nowhere."`
@@ -217,6 +217,14 @@ type simulateCommand struct {
 	CAOut    string   `name:"ca-out" placeholder:"FILE" help:"Write the throw-away CA certificate there, for ca_file."`
 	KeysOut  string   `name:"keys-out" placeholder:"DIR" help:"Write credentials that the simulators accept, and a worker configuration that uses them, into this folder."`
 	Script   string   `placeholder:"FILE" help:"What they answer, YAML or JSON."`
+}
+
+// Help is shown below the usage line of "worker simulate --help".
+func (simulateCommand) Help() string {
+	return `Examples:
+  worker simulate --keys-out simulated                then: worker --config simulated/volley.yaml
+  worker simulate --script examples/faults/apns-outage.yaml
+  curl http://127.0.0.1:8089/ledger/summary           what arrived`
 }
 
 // Run runs the simulators until the context ends.

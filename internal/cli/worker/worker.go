@@ -35,6 +35,8 @@ type grammar struct {
 	Part     benchPart       `cmd:"" hidden:"" name:"bench-part"`
 	Version  versionCommand  `cmd:"" help:"Print the version."`
 
+	Completion completionCommand `cmd:"" help:"Print a script that lets bash, zsh or fish complete command lines."`
+
 	ShowVersion kong.VersionFlag `name:"version" help:"Print the version and quit."`
 }
 
@@ -66,16 +68,20 @@ func Run(ctx context.Context, args []string, t Terminal) error {
 	var g grammar
 	exited := false
 	parser, err := kong.New(&g, kong.Name("worker"), kong.Description(description), kong.Writers(t.Out, t.Err),
-		kong.Exit(func(int) { exited = true }), kong.ConfigureHelp(kong.HelpOptions{Compact: true}), kong.UsageOnError(), kong.Vars{"version": "volley " + version.String()})
+		kong.Exit(func(int) { exited = true }), kong.ConfigureHelp(kong.HelpOptions{Compact: true}), kong.Vars{"version": "volley " + version.String()})
 	if err != nil {
 		return fmt.Errorf("the command line's own definition: %w", err)
+	}
+	if len(args) > 0 && args[0] == cli.CompleteWord {
+		cli.Complete(t.Out, parser.Model, args[1:])
+		return nil
 	}
 	command, err := parser.Parse(args)
 	if exited { // --help
 		return nil
 	}
 	if err != nil {
-		return &cli.ExitError{Code: cli.ExitUsage, Err: fmt.Errorf("%w (worker --help lists everything)", err)}
+		return cli.Usage(parser, err)
 	}
 	return command.Run(&session{ctx: ctx, Terminal: t})
 }
@@ -85,6 +91,11 @@ type session struct {
 	Terminal
 	ctx context.Context //nolint:containedctx // kong calls Run with bound values, not with a context
 }
+
+type completionCommand struct{ cli.Completion }
+
+// Run prints the script.
+func (c *completionCommand) Run(s *session) error { return c.Print(s.Out, "worker") }
 
 type versionCommand struct{}
 
