@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -16,49 +17,62 @@ import (
 	"github.com/volleypush/volley/jobs"
 )
 
-// openApps reads every app's credentials and makes the keeper of those that change. All faults come back at once, each named by app; nothing is dialled yet.
-func openApps(c *config.Config, now func() time.Time, log func(string) zerolog.Logger) (*provider.Registry, *keeper, error) {
+// openApps reads every app's credentials and makes the keeper of the apps. All faults come back at once, each named by app; nothing is dialled yet.
+func openApps(c *config.Config, now func() time.Time, logs func(string) zerolog.Logger) (*provider.Registry, *keeper, error) {
 	registry := provider.NewRegistry()
-	shares := quotas{workers: c.Workers}
-	keeper := newKeeper(now, log("volley.apns"))
-	keeper.registry = registry
+	k := newKeeper(now, logs)
+	k.registry, k.want, k.shares.workers = registry, c, c.Workers
 	var errs []error
-	for _, name := range slices.Sorted(maps.Keys(c.Apps)) {
-		a := c.Apps[name]
-		if a.APNS != nil {
-			if err := addAPNS(registry, keeper, name, a, now); err != nil {
-				errs = append(errs, fmt.Errorf("apps.%s.apns: %w", name, err))
-			}
+	for _, key := range wantedBy(c) {
+		m := materialOf(key, c.Apps[key.name])
+		s, err := k.open(key, m)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("apps.%s.%s: %w", key.name, key.platform, err))
+			continue
 		}
-		if a.GCM != nil {
-			if err := addGCM(registry, keeper, name, a, now, log("volley.gcm"), &shares); err != nil {
-				errs = append(errs, fmt.Errorf("apps.%s.gcm: %w", name, err))
-			}
-		}
+		k.seats[key] = &seat{side: s, seen: m, judged: m}
+		registry.Put(key.platform, key.name, s.sender)
 	}
 	if len(errs) > 0 {
 		return nil, nil, errors.Join(marked{errors.Join(errs...), ErrCredentials}, registry.Close())
 	}
-	return registry, keeper, nil
+	return registry, k, nil
 }
 
-func addAPNS(registry *provider.Registry, keeper *keeper, name string, a *config.App, now func() time.Time) error {
-	s := a.APNS
-	k := &kept{name: name, config: a, changes: watch(s.KeyFile, s.Certificate, s.CertificatePasswordFile, s.CAFile)}
-	client, err := OpenAPNS(s, now)
-	if err != nil {
-		return err
+// wantedBy lists the sides that a configuration has, by name.
+func wantedBy(c *config.Config) []sideKey {
+	var keys []sideKey
+	for name, a := range c.Apps {
+		if a.APNS != nil {
+			keys = append(keys, sideKey{jobs.APNS, name})
+		}
+		if a.GCM != nil {
+			keys = append(keys, sideKey{jobs.GCM, name})
+		}
 	}
-	k.client = client
-	keeper.kept = append(keeper.kept, k)
-	registry.AddAPNS(provider.APNSParams{
-		Name: name, Client: client, Topic: s.Topic,
-		ErrorTimeout: time.Duration(s.DefaultErrorTimeout * float64(time.Second)), Expiration: time.Duration(s.DefaultExpirationOffset) * time.Second,
-		BatchSize: s.DefaultBatchSize, MaxPayloadLength: s.DefaultMaxPayloadLength, Retries: s.DefaultRetries,
-		MaxAttempts: a.MaxAttempts, MessageIDs: a.MessageIDs, Source: s.KeyFile + s.Certificate, // one of them
-		WrongEnvironment: func(detail string) { keeper.alarm(jobs.APNS, name, stateWrongEnvironment, detail) },
+	return sorted(keys)
+}
+
+// sorted puts sides in the order of their apps' names, Apple first.
+func sorted(keys []sideKey) []sideKey {
+	slices.SortFunc(keys, func(a, b sideKey) int {
+		if a.name != b.name {
+			return strings.Compare(a.name, b.name)
+		}
+		return strings.Compare(string(a.platform), string(b.platform))
 	})
-	return nil
+	return keys
+}
+
+// sides are those in force, in order.
+func (k *keeper) sides() []*side {
+	var all []*side
+	for _, key := range sorted(slices.Collect(maps.Keys(k.seats))) {
+		if s := k.seats[key].side; s != nil {
+			all = append(all, s)
+		}
+	}
+	return all
 }
 
 // pool reads the CA certificates that a provider endpoint is verified with; nil means the system's.

@@ -46,11 +46,10 @@ func Check(ctx context.Context, c *config.Config, ask bool, out io.Writer) error
 	slices.Sort(names)
 	for _, name := range names {
 		if a := c.Apps[name].APNS; a != nil {
-			row("app "+name+", Apple", describeAPNS(a, keeper.client(name)))
+			row("app "+name+", Apple", describeAPNS(a, keeper.seats[sideKey{jobs.APNS, name}].side.apple))
 		}
 		if g := c.Apps[name].GCM; g != nil {
-			app, _ := registry.App(jobs.GCM, name)
-			row("app "+name+", Google", describeGCM(g, c.Workers, app.Project()))
+			row("app "+name+", Google", describeGCM(g, c.Workers, keeper.seats[sideKey{jobs.GCM, name}].side.project))
 		}
 	}
 	if err := table.Flush(); err != nil {
@@ -58,23 +57,27 @@ func Check(ctx context.Context, c *config.Config, ask bool, out io.Writer) error
 	}
 	var refused error
 	if ask {
-		refused = errors.Join(keeper.ask(ctx), askGoogle(ctx, registry))
+		refused = keeper.prove(ctx)
 	}
 	return errors.Join(refused, registry.Close())
 }
 
-// client is the one of an app.
-func (k *keeper) client(name string) *apns.Client {
-	return k.kept[slices.IndexFunc(k.kept, func(c *kept) bool { return c.name == name })].client
-}
-
-// ask asks Apple about every credential, one after the other in the order of their names.
-func (k *keeper) ask(ctx context.Context) error {
-	slices.SortFunc(k.kept, func(a, b *kept) int { return strings.Compare(a.name, b.name) })
+// prove asks the providers about every credential, one after the other: Apple's by the names of their apps, then Google's.
+func (k *keeper) prove(ctx context.Context) error {
 	var refused []error
-	for _, c := range k.kept {
-		if err := c.client.Probe(ctx); err != nil {
-			refused = append(refused, fmt.Errorf("app %q, %s: %w", c.name, describeCredential(c.config.APNS, c.client), err))
+	for _, platform := range jobs.Platforms() {
+		for _, s := range k.sides() {
+			if s.platform != platform {
+				continue
+			}
+			fault, doubt := s.prove(ctx)
+			if err := errors.Join(fault, doubt); err != nil {
+				what := "Google"
+				if s.apple != nil {
+					what = s.credential
+				}
+				refused = append(refused, fmt.Errorf("app %q, %s: %w", s.name, what, err))
+			}
 		}
 	}
 	return errors.Join(refused...)

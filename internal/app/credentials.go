@@ -14,11 +14,13 @@ import (
 	"github.com/volleypush/volley/sender/apns"
 )
 
-// Files of credentials change while a worker runs, certificates run out, and an environment can be the wrong one. The keeper looks after
-// all of it and tells of it in credential events.
+// Apps and their credentials change while a worker runs, certificates run out, and an environment can be the wrong one. The keeper looks
+// after all of it and tells of it in credential events.
 
 // The states of credential events that the keeper raises; the pipeline's own is "rejected".
 const (
+	stateAdded            = "added"
+	stateRemoved          = "removed"
 	stateReloaded         = "reloaded"
 	stateUnusable         = "unusable"
 	stateExpiring         = "expiring"
@@ -37,30 +39,47 @@ func warnings() []time.Duration {
 	return []time.Duration{30 * day, 7 * day, day, 0}
 }
 
-// keeper looks after the credentials of a worker. Only run uses its fields once it runs; alarms may come from anywhere.
+// keeper looks after the apps of a worker and their credentials. Only run uses its fields once it runs; alarms may come from anywhere,
+// and so may the wish that it looks now.
 type keeper struct {
 	registry *provider.Registry
+	shares   quotas
 	now      func() time.Time
+	logs     func(component string) zerolog.Logger
 	log      zerolog.Logger
 	every    time.Duration
-	kept     []*kept
-	google   []*keptGoogle
-	alarms   chan *results.Event
+	// want is the configuration that was read last and is valid, source where it comes from.
+	want   *config.Config
+	source *source
+	seats  map[sideKey]*seat
+	crew   crew
+	alarms chan *results.Event
+	asked  chan struct{}
 }
 
-// kept is one app's credential for Apple.
-type kept struct {
-	name   string
-	config *config.App
-	client *apns.Client
-	changes
-	// warned is how many of the warnings are due and told.
-	warned int
+// crew is what a worker does for an app beside sending.
+type crew interface {
+	// prepare makes the queues of an app.
+	prepare(ctx context.Context, key sideKey) error
+	// begin takes the side's work from the queue. Of one that it takes already it notes the settings.
+	begin(s *side)
+	// end has it take no more. What it has taken already is finished.
+	end(key sideKey)
 }
+
+// alone is the crew of who only looks at credentials.
+type alone struct{}
+
+func (alone) prepare(context.Context, sideKey) error { return nil }
+func (alone) begin(*side)                            {}
+func (alone) end(sideKey)                            {}
 
 // newKeeper makes a keeper of no apps. Until it runs, it keeps a few alarms.
-func newKeeper(now func() time.Time, log zerolog.Logger) *keeper {
-	return &keeper{now: now, log: log, every: credentialLook, alarms: make(chan *results.Event, 64)}
+func newKeeper(now func() time.Time, logs func(string) zerolog.Logger) *keeper {
+	return &keeper{
+		now: now, logs: logs, log: logs("volley.app"), every: credentialLook, want: &config.Config{}, seats: map[sideKey]*seat{}, crew: alone{},
+		alarms: make(chan *results.Event, 64), asked: make(chan struct{}, 1),
+	}
 }
 
 // alarm tells of something without waiting for anything. What does not fit is only logged: it would be raised again.
@@ -76,59 +95,51 @@ func credentialEvent(platform jobs.Platform, app, state, detail string) *results
 	return &results.Event{Kind: results.KindCredential, Platform: platform, App: app, State: state, Detail: detail}
 }
 
-// run looks after the credentials until the context ends. tell publishes and logs an event.
+// ask has the keeper look at the files at once and log what changed. Safe for concurrent use.
+func (k *keeper) ask() {
+	select {
+	case k.asked <- struct{}{}:
+	default: // it is about to
+	}
+}
+
+// run looks after apps and credentials until the context ends. tell publishes and logs an event.
 func (k *keeper) run(ctx context.Context, tell func(context.Context, *results.Event)) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
+		asked := false
 		select {
 		case <-ctx.Done():
 			return nil
 		case e := <-k.alarms:
 			tell(ctx, e)
+			continue
+		case <-k.asked:
+			asked = true
 		case <-timer.C:
-			for _, c := range k.kept {
-				k.look(c, func(e *results.Event) { tell(ctx, e) })
-			}
-			for _, c := range k.google {
-				if e := c.look(); e != nil {
-					tell(ctx, e)
-				}
-			}
-			timer.Reset(k.every)
+		}
+		k.look(ctx, asked, func(e *results.Event) { tell(ctx, e) })
+		timer.Reset(k.every)
+	}
+}
+
+// speakOfEnds speaks of certificates that are about to run out.
+func (k *keeper) speakOfEnds(tell func(*results.Event)) {
+	for _, s := range k.sides() {
+		if s.apple == nil {
+			continue
+		}
+		if e := s.expiry(k.now()); e != nil {
+			tell(e)
 		}
 	}
 }
 
-// look takes files that have changed, and speaks of a certificate that is about to run out.
-func (k *keeper) look(c *kept, tell func(*results.Event)) {
-	if c.settled() {
-		tell(k.take(c))
-	}
-	if e := c.expiry(k.now()); e != nil {
-		tell(e)
-	}
-}
-
-// take puts the files' content in force, or says why it is not usable and leaves what is in force.
-func (k *keeper) take(c *kept) *results.Event {
-	client, err := OpenAPNS(c.config.APNS, k.now)
-	if err == nil {
-		err = k.registry.ReplaceAPNS(c.name, client)
-	}
-	if err != nil {
-		k.log.Error().Str("app", c.name).Err(err).Msg("a changed credential can't be used; the old one stays in force")
-		return credentialEvent(jobs.APNS, c.name, stateUnusable, fmt.Sprintf("app %q: its credential has changed and can't be used, so the old one stays in force: %v", c.name, err))
-	}
-	c.client, c.warned = client, 0
-	k.log.Info().Str("app", c.name).Str("credential", describeCredential(c.config.APNS, client)).Msg("a changed credential is in force")
-	return credentialEvent(jobs.APNS, c.name, stateReloaded, fmt.Sprintf("app %q: its credential has changed and is in force: %s", c.name, describeCredential(c.config.APNS, client)))
-}
-
 // expiry is what is to be said now of a certificate that runs out; nil for nothing new. Its time is when it had to be said first, so
 // that all replicas, whenever they start, raise one event.
-func (c *kept) expiry(now time.Time) *results.Event {
-	info, ok := c.client.Certificate()
+func (s *side) expiry(now time.Time) *results.Event {
+	info, ok := s.apple.Certificate()
 	if !ok {
 		return nil
 	}
@@ -138,16 +149,16 @@ func (c *kept) expiry(now time.Time) *results.Event {
 			due, before = due+1, early
 		}
 	}
-	if due <= c.warned {
+	if due <= s.warned {
 		return nil
 	}
-	c.warned = due
+	s.warned = due
 	state, verb := stateExpiring, "expires"
 	if before == 0 {
 		state, verb = stateExpired, "has expired:"
 	}
-	e := credentialEvent(jobs.APNS, c.name, state, fmt.Sprintf("app %q: certificate %q (%s) %s %s; make a new one on Apple's developer site and replace the file, it is taken without a restart",
-		c.name, info.Name, c.config.APNS.Certificate, verb, describeExpiry(info.NotAfter, now)))
+	e := credentialEvent(jobs.APNS, s.name, state, fmt.Sprintf("app %q: certificate %q (%s) %s %s; make a new one on Apple's developer site and replace the file, it is taken without a restart",
+		s.name, info.Name, s.app.APNS.Certificate, verb, describeExpiry(info.NotAfter, now)))
 	e.At = info.NotAfter.Add(-before)
 	return e
 }

@@ -65,7 +65,7 @@ func (h *household) write(text []byte) {
 func (h *household) looks(n int) []*results.Event {
 	var told []*results.Event
 	for range n {
-		h.look(h.kept[0], func(e *results.Event) { told = append(told, e) })
+		h.look(h.t.Context(), false, func(e *results.Event) { told = append(told, e) })
 	}
 	return told
 }
@@ -119,6 +119,7 @@ func send(t *testing.T, registry *provider.Registry, token string) sender.Outcom
 // TestReloadDropsNothing: a changed file is in force for what begins, and what is under way ends as it began.
 func TestReloadDropsNothing(t *testing.T) {
 	const slow, quick = "aa", "bb"
+	canary := strings.Repeat("00", 32)
 	authority, err := simulator.NewAuthority()
 	if err != nil {
 		t.Fatal(err)
@@ -166,7 +167,7 @@ func TestReloadDropsNothing(t *testing.T) {
 	for _, n := range server.Ledger().All() {
 		topics[n.Token] = n.Headers["apns-topic"]
 	}
-	if diff := cmp.Diff(map[string]string{slow: "com.example.old", quick: "com.example.new"}, topics); diff != "" {
+	if diff := cmp.Diff(map[string]string{slow: "com.example.old", quick: "com.example.new", canary: "com.example.new"}, topics); diff != "" {
 		t.Error(diff)
 	}
 	if got := server.State().Accepted; got != 2 {
@@ -230,7 +231,7 @@ func TestExpiryIsAnnounced(t *testing.T) {
 		return keep(t, pemOf(t, authority, "com.example.app"), "https://127.0.0.1:1", authority)
 	}
 	h := fresh()
-	info, _ := h.kept[0].client.Certificate()
+	info, _ := h.sides()[0].apple.Certificate()
 	end := info.NotAfter
 	const day = 24 * time.Hour
 	for _, step := range []struct {
@@ -272,7 +273,7 @@ func TestExpiryIsAnnounced(t *testing.T) {
 		}
 		// A replica that starts later says the same.
 		other := fresh()
-		other.kept[0].client = h.kept[0].client
+		other.sides()[0].apple = h.sides()[0].apple
 		other.now = func() time.Time { return end.Add(time.Minute - step.left) }
 		if again := other.looks(1); len(again) != 1 || again[0].Key() != told[0].Key() {
 			t.Errorf("another replica: %v", again)
@@ -282,7 +283,7 @@ func TestExpiryIsAnnounced(t *testing.T) {
 
 // TestAlarmsNeverBlock: what sends must not wait for what tells.
 func TestAlarmsNeverBlock(t *testing.T) {
-	k := newKeeper(time.Now, zerolog.Nop())
+	k := newKeeper(time.Now, func(string) zerolog.Logger { return zerolog.Nop() })
 	for range 3 * cap(k.alarms) {
 		k.alarm(jobs.APNS, "shop", stateWrongEnvironment, "text")
 	}
@@ -295,12 +296,5 @@ func TestAlarmsNeverBlock(t *testing.T) {
 	})
 	if err != nil || told != cap(k.alarms) {
 		t.Errorf("%d told, %v", told, err)
-	}
-}
-
-// TestReplaceOfNobody: an app without a credential has none to replace.
-func TestReplaceOfNobody(t *testing.T) {
-	if err := provider.NewRegistry().ReplaceAPNS("nobody", nil); err == nil || !strings.Contains(err.Error(), `"nobody"`) {
-		t.Errorf("%v", err)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/volleypush/volley/internal/config"
 	"github.com/volleypush/volley/internal/provider"
 	"github.com/volleypush/volley/jobs"
+	"github.com/volleypush/volley/results"
 	"github.com/volleypush/volley/sender"
 )
 
@@ -65,9 +66,7 @@ func TestServiceAccountFileIsReadAgain(t *testing.T) {
 		out.Reset()
 		told := ""
 		for range n {
-			if e := keeper.google[0].look(); e != nil {
-				told += fmt.Sprintf("%s %s.%s %s\n", e.State, e.Platform, e.App, e.Detail)
-			}
+			keeper.look(t.Context(), false, func(e *results.Event) { told += fmt.Sprintf("%s %s.%s %s\n", e.State, e.Platform, e.App, e.Detail) })
 		}
 		if text := out.String() + told; strings.Contains(text, "PRIVATE") {
 			t.Errorf("a key is shown: %s", text)

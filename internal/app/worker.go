@@ -28,6 +28,10 @@ type Options struct {
 	Config *config.Config
 	// Log returns the logger of a component ("volley.apns"); nil for silence.
 	Log func(component string) zerolog.Logger
+	// File is the configuration's file, and Read reads it as it was read for Config, validated: so apps come and go while the worker runs.
+	// "" and nil leave the apps as they are.
+	File string
+	Read func() (*config.Config, error)
 	// CredentialLook is the pause between two looks at the files of credentials; 0 is half a minute.
 	CredentialLook time.Duration
 }
@@ -63,6 +67,9 @@ func Start(ctx context.Context, o Options) (*Worker, error) {
 	w.registry, w.keeper = registry, keeper
 	if o.CredentialLook > 0 {
 		keeper.every = o.CredentialLook
+	}
+	if o.Read != nil {
+		keeper.source = &source{changes: watch(o.File), read: o.Read}
 	}
 	if w.broker, err = StartBroker(ctx, o.Config, o.Log); err != nil {
 		return nil, errors.Join(err, registry.Close())
@@ -102,10 +109,16 @@ func (w *Worker) begin(ctx context.Context) error {
 	// Segments have slots of their own, as many as are sent at once: a worker that pulled more would keep them from the others.
 	deliveries, segments := queue.NewSlots(c.MaxDeliveries), queue.NewSlots(c.MaxSegments)
 	observed.of(core, deliveries, segments)
-	if err := w.readFeedback(running, handling, group); err != nil {
-		stop()
-		halt()
-		return err
+	crew := &shift{
+		worker: w, core: core, running: running, handling: handling, group: group, handle: dying.handle(core.Handle), segments: segments,
+		pulls: map[sideKey]context.CancelFunc{}, feedback: w.newFeedback(), readers: map[string]reader{},
+	}
+	for _, s := range w.keeper.sides() {
+		if err := crew.readFeedback(s); err != nil {
+			stop()
+			halt()
+			return err
+		}
 	}
 	if c.HTTP != "" {
 		server, err := serveHTTP(c.HTTP, w.routes())
@@ -117,14 +130,6 @@ func (w *Worker) begin(ctx context.Context) error {
 		w.http = server
 	}
 	group.Go(func() error {
-		return w.keeper.run(running, func(ctx context.Context, e *results.Event) {
-			if e.State == stateReloaded {
-				core.TryNow(e.Platform, e.App) // what was refused may be taken now
-			}
-			core.News(ctx, e)
-		})
-	})
-	group.Go(func() error {
 		err := w.broker.watch(running)
 		if err != nil {
 			log := w.options.Log("volley")
@@ -132,22 +137,23 @@ func (w *Worker) begin(ctx context.Context) error {
 		}
 		return err
 	})
-	pull := func(stream, durable string, slots *queue.Slots, gate func() (time.Duration, <-chan struct{})) {
-		group.Go(func() error {
-			return w.broker.Pull(running, queue.Puller{
-				Stream: stream, Durable: durable, Slots: slots, Gate: gate, HardStop: handling.Done(), Handle: dying.handle(core.Handle),
-			})
-		})
-	}
 	for _, platform := range jobs.Platforms() {
 		for _, lane := range jobs.Lanes() {
-			pull(jobs.StreamJobs, jobs.IntakeDurable(platform, lane), deliveries, nil)
-			for _, name := range w.registry.Known(platform) {
-				gate := func() (time.Duration, <-chan struct{}) { return core.Gate(platform, name) }
-				pull(jobs.StreamWork, jobs.WorkDurable(platform, name, lane), segments, gate)
-			}
+			crew.pull(running, jobs.StreamJobs, jobs.IntakeDurable(platform, lane), deliveries, nil)
 		}
 	}
+	for _, s := range w.keeper.sides() {
+		crew.begin(s)
+	}
+	w.keeper.crew = crew
+	group.Go(func() error {
+		return w.keeper.run(running, func(ctx context.Context, e *results.Event) {
+			if e.State == stateReloaded || e.State == stateAdded {
+				core.TryNow(e.Platform, e.App) // what was refused may be taken now
+			}
+			core.News(ctx, e)
+		})
+	})
 	go func() {
 		w.err = group.Wait()
 		close(w.done)
@@ -155,28 +161,9 @@ func (w *Worker) begin(ctx context.Context) error {
 	return nil
 }
 
-// readFeedback reads the feedback services of the apps that have one, at their intervals and when somebody asks.
-func (w *Worker) readFeedback(running, handling context.Context, group *errgroup.Group) error {
-	f := &feedback{
-		read: w.registry.ExpiredTokens, events: w.broker, now: w.broker.Now, nonce: uuid.NewString, wait: wait,
-		worker: w.options.Config.Worker, maxPayload: w.broker.MaxPayload(), log: w.options.Log("volley.apns"),
-	}
-	for name, a := range w.options.Config.Apps {
-		if a.APNS == nil || a.APNS.Protocol != config.ProtocolBinary {
-			continue
-		}
-		asks := make(chan chan<- FeedbackReading)
-		stop, err := w.broker.Serve(jobs.SubjectFeedback+"."+name, answerer(running, asks))
-		if err != nil {
-			return fmt.Errorf("listening for requests to read the feedback service of app %q: %w", name, err)
-		}
-		group.Go(func() error {
-			defer stop()
-			return f.run(running, handling, name, a.APNS.FeedbackInterval, asks)
-		})
-	}
-	return nil
-}
+// Reload looks at once for what has changed, in the configuration's file and in those of credentials, and logs it in one line. Safe for
+// concurrent use.
+func (w *Worker) Reload() { w.keeper.ask() }
 
 // Ending is closed when the worker stops pulling, asked or not. Stop then waits for what is in flight and says why.
 func (w *Worker) Ending() <-chan struct{} { return w.running.Done() }

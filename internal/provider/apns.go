@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"sync"
 	"time"
 
 	"github.com/volleypush/volley/internal/pipeline"
@@ -37,27 +36,30 @@ type APNSParams struct {
 }
 
 // AddAPNS registers an app's APNs side. The registry closes the client.
-func (r *Registry) AddAPNS(p APNSParams) {
-	r.apps[key{jobs.APNS, p.Name}] = &apnsApp{APNSParams: p, tenant: newTenant(p.Client), environment: newEnvironment()}
+func (r *Registry) AddAPNS(p APNSParams) { r.Put(jobs.APNS, p.Name, NewAPNS(p)) }
+
+// NewAPNS makes an app's APNs side, which owns the client.
+func NewAPNS(p APNSParams) App { return newAPNS(p) }
+
+func newAPNS(p APNSParams) *apnsApp {
+	return &apnsApp{APNSParams: p, environment: newEnvironment(), tenancy: tenancy{end: p.Client.Close}}
 }
 
 type apnsApp struct {
 	APNSParams
+	tenancy
 	environment *environment
-
-	mu     sync.Mutex
-	tenant *tenant
-	moving sync.WaitGroup // clients that were replaced and are still used
 }
 
 func (a *apnsApp) Reason(name string) *sender.Reason { return apns.Reason(name) }
 func (a *apnsApp) MaxAttempts() int                  { return a.APNSParams.MaxAttempts }
 func (a *apnsApp) Project() string                   { return "" } // Apple's limits are per device and connection
 func (a *apnsApp) MessageIDs() bool                  { return a.APNSParams.MessageIDs }
+func (a *apnsApp) Close() error                      { return a.Client.Close() }
 
 // Explain implements pipeline.App.
 func (a *apnsApp) Explain(reason *sender.Reason) string {
-	text := a.client().Explain(reason)
+	text := a.Client.Explain(reason)
 	if a.Source != "" && reason.Wide {
 		text += " (credential: " + a.Source + ")"
 	}
@@ -105,7 +107,7 @@ func (a *apnsApp) request(seg *jobs.Segment) (apns.Request, time.Time, error) {
 	message := apnsMessage(seg.Job)
 	message.MaxPayloadLength = or(o.MaxPayloadLength, a.MaxPayloadLength)
 	// The limit follows from the push type, and a push type that is not given from the payload.
-	limit, binary := 0, a.client().Protocol() == apns.Binary
+	limit, binary := 0, a.Client.Protocol() == apns.Binary
 	switch {
 	case binary:
 		limit = apns.MaxBinaryPayload
@@ -117,13 +119,13 @@ func (a *apnsApp) request(seg *jobs.Segment) (apns.Request, time.Time, error) {
 	payload, err := message.Payload(limit)
 	if err != nil && binary {
 		request.Payload = []byte("{}") // so that what else the protocol has no place for is named in one go
-		return request, deadline, together(err, a.client().Validate(&request))
+		return request, deadline, together(err, a.Client.Validate(&request))
 	}
 	if err != nil {
 		return request, deadline, err
 	}
 	request.Payload = payload
-	err = a.client().Validate(&request)
+	err = a.Client.Validate(&request)
 	return request, deadline, err
 }
 
@@ -192,13 +194,14 @@ func (b *apnsBatch) Send(ctx context.Context, recipients []int, proceed func() b
 			request.Tokens = append(request.Tokens, b.seg.Job.IDs[i].Reveal())
 		}
 	}
-	client, giveBack := b.app.borrow()
+	client := b.app.Client
+	b.app.enter()
 	if client.Protocol() != apns.Binary {
 		request.IDs = apnsIDs(b.seg.Job.App, b.seg.JobID, positions)
 	}
 	answers := make([]sender.Outcome, len(recipients))
 	client.Deliver(ctx, &request, answers)
-	giveBack()
+	b.app.leave()
 	b.app.judge(answers)
 	for k, i := range recipients {
 		out[i] = answers[k]

@@ -68,7 +68,7 @@ func FuzzAPNSRequest(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	app := &apnsApp{tenant: newTenant(client), environment: newEnvironment(), APNSParams: APNSParams{Client: client, Topic: "com.example", BatchSize: 100}}
+	app := newAPNS(APNSParams{Client: client, Topic: "com.example", BatchSize: 100})
 	f.Fuzz(func(t *testing.T, body []byte) {
 		job, err := jobs.Decode(jobs.APNS, body)
 		if err != nil {

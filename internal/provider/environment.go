@@ -95,10 +95,3 @@ func (e *environment) spare(answers []sender.Outcome) {
 		answers[i].Reason = spared
 	}
 }
-
-// reset forgets what was heard with another credential.
-func (e *environment) reset() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.answers, e.unknown, e.suspected = 0, 0, false
-}

@@ -80,11 +80,6 @@ func TestWrongEnvironmentIsSuspected(t *testing.T) {
 			if apns.Reason("Unregistered").Action != results.ActionDeleteToken {
 				t.Error("the shared row has changed")
 			}
-			app.environment.reset()
-			gone = answers("Unregistered", 1)
-			if app.judge(gone); gone[0].Reason.Action != results.ActionDeleteToken {
-				t.Error("another credential is suspected too")
-			}
 		})
 	}
 }

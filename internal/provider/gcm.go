@@ -29,12 +29,16 @@ type GCMParams struct {
 }
 
 // AddGCM registers an app's GCM side. The registry closes the client.
-func (r *Registry) AddGCM(p GCMParams) {
-	r.apps[key{jobs.GCM, p.Name}] = &gcmApp{GCMParams: p, noticed: map[string]bool{}}
+func (r *Registry) AddGCM(p GCMParams) { r.Put(jobs.GCM, p.Name, NewGCM(p)) }
+
+// NewGCM makes an app's GCM side, which owns the client.
+func NewGCM(p GCMParams) App {
+	return &gcmApp{GCMParams: p, noticed: map[string]bool{}, tenancy: tenancy{end: p.Client.Close}}
 }
 
 type gcmApp struct {
 	GCMParams
+	tenancy
 	mu      sync.Mutex
 	noticed map[string]bool
 	// alarmed is when PushKeyRejected was told last.
@@ -134,7 +138,9 @@ func (b *gcmBatch) Send(ctx context.Context, recipients []int, proceed func() bo
 		}
 	}
 	answers := make([]sender.Outcome, len(recipients))
+	b.app.enter()
 	b.app.Client.Deliver(ctx, &request, answers)
+	b.app.leave()
 	b.app.judge(answers)
 	for k, i := range recipients {
 		out[i] = answers[k]

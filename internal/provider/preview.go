@@ -37,10 +37,10 @@ func previewAPNS(seg *jobs.Segment) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("preparing the preview: %w", err)
 	}
-	app := &apnsApp{tenant: newTenant(client), APNSParams: APNSParams{
+	app := newAPNS(APNSParams{
 		Name: seg.Job.App, Client: client, Topic: previewTopic, ErrorTimeout: apns.DefaultErrorTimeout,
 		Expiration: apns.DefaultExpirationOffset, BatchSize: apns.DefaultBatchSize, MaxPayloadLength: 0, Retries: apns.DefaultRetries, MaxAttempts: 1, MessageIDs: false, Source: "", WrongEnvironment: nil,
-	}}
+	})
 	request, _, err := app.request(seg)
 	if err != nil {
 		return "", faultsOf(err)

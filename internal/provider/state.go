@@ -22,8 +22,9 @@ type State struct {
 
 // States lists the state of every app, in the order of platform and name. Nothing is asked of anybody. Safe for concurrent use.
 func (r *Registry) States() []State {
-	states := make([]State, 0, len(r.apps))
-	for k, app := range r.apps {
+	apps := *r.apps.Load()
+	states := make([]State, 0, len(apps))
+	for k, app := range apps {
 		s := State{Platform: k.platform, App: k.name}
 		app.state(&s)
 		states = append(states, s)
@@ -35,7 +36,7 @@ func (r *Registry) States() []State {
 }
 
 func (a *apnsApp) state(s *State) {
-	client := a.client()
+	client := a.Client
 	s.Load, s.ClockSkew = client.Load(), client.ClockSkew()
 	if info, ok := client.Certificate(); ok {
 		s.CredentialExpires = info.NotAfter

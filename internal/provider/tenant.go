@@ -9,65 +9,54 @@ import (
 	"github.com/volleypush/volley/sender/apns"
 )
 
-// A credential is replaced by a client of its own: what is under way ends with the old one, what begins takes the new one.
+// An app that changes is replaced by another one with a client of its own: what is under way ends with the old one, what begins takes
+// the new one.
 
-// tenant is a client and who uses it.
-type tenant struct {
-	client *apns.Client
-	users  sync.WaitGroup
+// tenancy counts who uses a client that is closed after the last of them. A client connects again when it is used after that: so
+// somebody who was late to begin still sends, and closes it once more. Safe for concurrent use.
+type tenancy struct {
+	end func() error
+
+	mu    sync.Mutex
+	users int
+	over  bool
 }
 
-func newTenant(client *apns.Client) *tenant { return &tenant{client: client} }
-
-// client is the one in force. It may be asked everything that does not send.
-func (a *apnsApp) client() *apns.Client {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.tenant.client
+// enter begins a use; leave ends it.
+func (t *tenancy) enter() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.users++
 }
 
-// borrow returns the client in force, which stays open until it is given back.
-func (a *apnsApp) borrow() (client *apns.Client, giveBack func()) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	t := a.tenant
-	t.users.Add(1)
-	return t.client, t.users.Done
+func (t *tenancy) leave() {
+	t.mu.Lock()
+	t.users--
+	last := t.over && t.users == 0
+	t.mu.Unlock()
+	if last {
+		_ = t.end()
+	}
+}
+
+// retire says that the client is not in force any more.
+func (t *tenancy) retire() {
+	t.mu.Lock()
+	t.over = true
+	last := t.users == 0
+	t.mu.Unlock()
+	if last {
+		_ = t.end()
+	}
 }
 
 // ExpiredTokens reads the feedback service of an app; see apns.Client.ExpiredTokens. Safe for concurrent use.
 func (r *Registry) ExpiredTokens(ctx context.Context, name string) ([]apns.ExpiredToken, error) {
-	a, ok := r.apps[key{jobs.APNS, name}].(*apnsApp)
+	a, ok := (*r.apps.Load())[key{jobs.APNS, name}].(*apnsApp)
 	if !ok {
 		return nil, fmt.Errorf("app %q has no APNs credential", name)
 	}
-	client, giveBack := a.borrow()
-	defer giveBack()
-	return client.ExpiredTokens(ctx)
-}
-
-// ReplaceAPNS puts another client in force for an app that has one. Calls under way end on the old client, which is closed
-// after the last of them. Safe for concurrent use. The error is about an app that is not there.
-func (r *Registry) ReplaceAPNS(name string, client *apns.Client) error {
-	a, ok := r.apps[key{jobs.APNS, name}].(*apnsApp)
-	if !ok {
-		return fmt.Errorf("app %q has no APNs credential to replace", name)
-	}
-	a.mu.Lock()
-	old := a.tenant
-	a.tenant = newTenant(client)
-	a.moving.Go(func() {
-		old.users.Wait() // nobody new comes: the tenant is not in force any more
-		_ = old.client.Close()
-	})
-	a.mu.Unlock()
-	a.environment.reset()
-	return nil
-}
-
-// Close closes the client in force and waits for those before it.
-func (a *apnsApp) Close() error {
-	err := a.client().Close()
-	a.moving.Wait()
-	return err
+	a.enter()
+	defer a.leave()
+	return a.Client.ExpiredTokens(ctx)
 }

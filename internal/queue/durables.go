@@ -54,6 +54,15 @@ func (c *Conn) EnsureApp(ctx context.Context, platform jobs.Platform, app string
 	return nil
 }
 
+// ForgetApp says that this process does not want the app's durables any more. They stay: other workers may have the app.
+func (c *Conn) ForgetApp(platform jobs.Platform, app string) {
+	c.durables.mu.Lock()
+	defer c.durables.mu.Unlock()
+	for _, lane := range jobs.Lanes() {
+		delete(c.durables.filters, durableName{jobs.StreamWork, jobs.WorkDurable(platform, app, lane)})
+	}
+}
+
 func (c *Conn) ensureDurable(ctx context.Context, stream, durable, filter string) error {
 	wait := c.durables.remember(durableName{stream, durable}, filter)
 	_, err := retry(ctx, c, func() (struct{}, error) { return struct{}{}, c.makeDurable(ctx, stream, durable, filter, wait) })

@@ -2,15 +2,15 @@ package apns
 
 import (
 	"context"
-	"errors"
 	"strings"
 
 	"github.com/volleypush/volley/sender"
 )
 
 // Probe asks Apple whether it takes the credential, by a silent notification to a device token that no device has. nil says that
-// it does: Apple then has nothing but the token to complain of. The error says in one sentence what is wrong and what to do. It
-// takes one connection and one request; Apple counts the bad token, so ask now and then and not in a loop. Safe for concurrent use.
+// it does: Apple then has nothing but the token to complain of. The error says in one sentence what is wrong and what to do; it is a
+// *ProbeError if Apple was asked. It takes one connection and one request; Apple counts the bad token, so ask now and then and not in
+// a loop. Safe for concurrent use.
 func (c *Client) Probe(ctx context.Context) error {
 	request := Request{
 		Tokens: []string{strings.Repeat("00", 32)}, Payload: []byte(`{"aps":{"content-available":1}}`), PushType: PushTypeBackground, Expiration: ExpireNow(),
@@ -28,5 +28,16 @@ func (c *Client) Probe(ctx context.Context) error {
 		return nil
 	case sender.BadJob, sender.Credential, sender.Transient, sender.Throttled, sender.Unsent, sender.Uncertain, sender.Unset:
 	}
-	return errors.New(c.Explain(out[0].Reason))
+	return &ProbeError{Reason: out[0].Reason, text: c.Explain(out[0].Reason)}
 }
+
+// ProbeError is what came of a probe that did not succeed.
+type ProbeError struct {
+	// Reason is the answer. Its class tells a credential that Apple refuses (sender.Credential, sender.BadJob) from a question that
+	// was not answered, which says nothing about the credential.
+	Reason *sender.Reason
+	text   string
+}
+
+// Error says what is wrong and what to do.
+func (e *ProbeError) Error() string { return e.text }

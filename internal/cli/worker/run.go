@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/volleypush/volley/internal/app"
@@ -109,7 +111,10 @@ func (runCommand) Help() string {
 	return `Examples:
   worker --simulate                                   everything in one process, nothing leaves it
   worker --config volley.yaml                         NATS inside, providers outside
-  worker -c volley.yaml --nats-url nats://nats:4222   one of many workers`
+  worker -c volley.yaml --nats-url nats://nats:4222   one of many workers
+
+Apps and credentials are taken from their files when these change, within a minute, without a restart. SIGHUP has the worker look at once
+and log what changed.`
 }
 
 // Run runs the worker until the context ends, then drains.
@@ -139,7 +144,14 @@ func (r *runCommand) Run(s *session) error {
 	if err != nil {
 		return exit(cli.ExitConfig, err)
 	}
-	w, err := app.Start(s.ctx, app.Options{Config: c, Log: logs.Component})
+	options := app.Options{Config: c, Log: logs.Component}
+	if r.Config != "" && !r.Simulate {
+		options.File, options.Read = r.Config, func() (*config.Config, error) { return r.reread(s.Terminal) }
+	}
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	w, err := app.Start(s.ctx, options)
 	if s.ctx.Err() != nil && err != nil {
 		return nil // told to stop before it was ready: nothing was begun
 	}
@@ -147,12 +159,7 @@ func (r *runCommand) Run(s *session) error {
 		return exit(startCode(err), err)
 	}
 	w.Banner(s.Out, simulators)
-	var fault error
-	select {
-	case <-s.ctx.Done():
-	case <-w.Ending():
-		fault = errors.New("the worker stopped pulling by itself")
-	}
+	fault := attend(s.ctx, w, hangups)
 	switch err = w.Stop(context.WithoutCancel(s.ctx)); {
 	case errors.Is(err, app.ErrBroker):
 		return exit(cli.ExitUnavailable, err)
@@ -162,6 +169,33 @@ func (r *runCommand) Run(s *session) error {
 		err = fault
 	}
 	return exit(cli.ExitFailure, err)
+}
+
+// attend lets the worker work until it is told to stop; each hang-up signal has it read its configuration again.
+func attend(ctx context.Context, w *app.Worker, hangups <-chan os.Signal) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-w.Ending():
+			if ctx.Err() != nil {
+				return nil
+			}
+			return errors.New("the worker stopped pulling by itself")
+		case <-hangups:
+			w.Reload()
+		}
+	}
+}
+
+// reread reads the configuration as it was read at the start. Of variables that set nothing that start has spoken.
+func (f *settings) reread(t Terminal) (*config.Config, error) {
+	t.Environ = nil
+	c, err := f.load(t)
+	if err != nil {
+		return nil, err
+	}
+	return c, c.Validate()
 }
 
 var errNoApps = errors.New(strings.TrimSpace(`

@@ -1,0 +1,125 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/volleypush/volley/internal/config"
+	"github.com/volleypush/volley/internal/pipeline"
+	"github.com/volleypush/volley/internal/queue"
+	"github.com/volleypush/volley/jobs"
+)
+
+// shift is the crew of a running worker: for each app it pulls from the app's queues, and reads its feedback service if it has one.
+// Once the worker runs, only its keeper calls it.
+type shift struct {
+	worker            *Worker
+	core              *pipeline.Core
+	running, handling context.Context //nolint:containedctx // the worker's lifetimes: pulls end with the first, what was pulled with the second
+	group             *errgroup.Group
+	handle            func(context.Context, pipeline.Delivery) pipeline.Disposition
+	segments          *queue.Slots
+	pulls             map[sideKey]context.CancelFunc
+	feedback          feedback
+	readers           map[string]reader
+}
+
+// reader reads the feedback service of one app.
+type reader struct {
+	settings *config.APNS
+	end      func()
+}
+
+// prepare implements crew.
+func (s *shift) prepare(ctx context.Context, key sideKey) error {
+	if err := s.worker.broker.EnsureApp(ctx, key.platform, key.name); err != nil {
+		return fmt.Errorf("preparing the queues of app %q: %w", key.name, err)
+	}
+	return nil
+}
+
+// begin implements crew.
+func (s *shift) begin(of *side) {
+	if err := s.readFeedback(of); err != nil {
+		log := s.worker.options.Log("volley.apns")
+		log.Error().Str("app", of.name).Err(err).Msg("the feedback service is not read on request")
+	}
+	if s.pulls[of.sideKey] != nil {
+		return
+	}
+	s.worker.metrics.Know(string(of.platform), of.name)
+	ctx, end := context.WithCancel(s.running)
+	s.pulls[of.sideKey] = end
+	gate := func() (time.Duration, <-chan struct{}) { return s.core.Gate(of.platform, of.name) }
+	for _, lane := range jobs.Lanes() {
+		s.pull(ctx, jobs.StreamWork, jobs.WorkDurable(of.platform, of.name, lane), s.segments, gate)
+	}
+}
+
+// end implements crew.
+func (s *shift) end(key sideKey) {
+	if end := s.pulls[key]; end != nil {
+		end()
+		delete(s.pulls, key)
+	}
+	if r, ok := s.readers[key.name]; ok && key.platform == jobs.APNS {
+		r.end()
+		delete(s.readers, key.name)
+	}
+	s.worker.broker.ForgetApp(key.platform, key.name)
+}
+
+// pull takes deliveries from a durable until ctx ends.
+func (s *shift) pull(ctx context.Context, stream, durable string, slots *queue.Slots, gate func() (time.Duration, <-chan struct{})) {
+	s.group.Go(func() error {
+		return s.worker.broker.Pull(ctx, queue.Puller{
+			Stream: stream, Durable: durable, Slots: slots, Gate: gate, HardStop: s.handling.Done(), Handle: s.handle,
+		})
+	})
+}
+
+// newFeedback is what reads the feedback services of a worker's apps.
+func (w *Worker) newFeedback() feedback {
+	return feedback{
+		read: w.registry.ExpiredTokens, events: w.broker, now: w.broker.Now, nonce: uuid.NewString, wait: wait,
+		worker: w.options.Config.Worker, maxPayload: w.broker.MaxPayload(), log: w.options.Log("volley.apns"),
+	}
+}
+
+// readFeedback reads the app's feedback service, if it has one, at its interval and when somebody asks. Settings that have changed begin
+// a new reader.
+func (s *shift) readFeedback(of *side) error {
+	if of.platform != jobs.APNS {
+		return nil
+	}
+	a := of.app.APNS
+	if r, ok := s.readers[of.name]; ok {
+		if reflect.DeepEqual(r.settings, a) {
+			return nil
+		}
+		r.end()
+		delete(s.readers, of.name)
+	}
+	if a.Protocol != config.ProtocolBinary {
+		return nil
+	}
+	ctx, cancel := context.WithCancel(s.running)
+	asks := make(chan chan<- FeedbackReading)
+	stop, err := s.worker.broker.Serve(jobs.SubjectFeedback+"."+of.name, answerer(ctx, asks))
+	if err != nil {
+		cancel()
+		return fmt.Errorf("listening for requests to read the feedback service of app %q: %w", of.name, err)
+	}
+	s.readers[of.name] = reader{a, cancel}
+	s.group.Go(func() error {
+		defer stop()
+		return s.feedback.run(ctx, s.handling, of.name, a.FeedbackInterval, asks)
+	})
+	return nil
+}
+
