@@ -122,4 +122,3 @@ func (s *shift) readFeedback(of *side) error {
 	})
 	return nil
 }
-

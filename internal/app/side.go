@@ -156,4 +156,6 @@ func (k *keeper) openGCM(to *side) error {
 }
 
 // logger is that of the side's platform.
-func (k *keeper) logger(platform jobs.Platform) zerolog.Logger { return k.logs("volley." + string(platform)) }
+func (k *keeper) logger(platform jobs.Platform) zerolog.Logger {
+	return k.logs("volley." + string(platform))
+}
