@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/volleypush/volley/internal/app"
 	"github.com/volleypush/volley/internal/bench/peer"
 	"github.com/volleypush/volley/internal/queue"
 	"github.com/volleypush/volley/jobs"
@@ -145,6 +145,7 @@ func relate(scenarios []Scenario, all []Figures) {
 // crew are the running parts of a scenario.
 type crew struct {
 	dir, profiles string
+	remove        func() error
 	parts         []*part
 }
 
@@ -170,15 +171,15 @@ func (c *crew) end() (err error) {
 	for _, p := range slices.Backward(c.parts) {
 		err = errors.Join(err, p.end())
 	}
-	return errors.Join(err, os.RemoveAll(c.dir))
+	return errors.Join(err, c.remove())
 }
 
 func measure(ctx context.Context, s Scenario, profiles string) (f Figures, err error) {
-	dir, err := os.MkdirTemp("", "volley-bench-")
+	dir, remove, err := app.Scratch("bench")
 	if err != nil {
-		return f, fmt.Errorf("making a folder: %w", err)
+		return f, err
 	}
-	c := &crew{dir: dir, profiles: profiles}
+	c := &crew{dir: dir, profiles: profiles, remove: remove}
 	defer func() { err = errors.Join(err, c.end()) }()
 	provider, err := c.launch(ctx, Part{Role: "provider", Provider: s.Provider, Engine: s.Engine, Connections: s.Connections}, &ready{})
 	if err != nil {

@@ -39,11 +39,11 @@ var ErrBooks = errors.New("the books do not balance: this is a defect in Volley,
 
 // Run runs the demo. It leaves nothing behind. The error is ErrBooks if the campaign's books do not balance.
 func Run(ctx context.Context, o Options) (err error) {
-	dir, err := os.MkdirTemp("", "volley-demo-")
+	dir, remove, err := app.Scratch("demo")
 	if err != nil {
-		return fmt.Errorf("making a folder for the demo: %w", err)
+		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	defer func() { err = errors.Join(err, remove()) }()
 
 	published, err := campaign()
 	if err != nil {

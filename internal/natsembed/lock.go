@@ -22,7 +22,7 @@ func lockStore(dir, listen string) (*storeLock, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: make %s writable or choose another --store-dir: %w", ErrStore, dir, err)
 	}
-	locked, err := tryLock(file)
+	locked, err := TryLock(file)
 	if err != nil {
 		_ = file.Close()
 		return nil, fmt.Errorf("%w: %s can't be locked, put the store on a local disk: %w", ErrStore, name, err)

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tryLock takes an exclusive lock without waiting. false means that somebody else has it.
-func tryLock(file *os.File) (bool, error) {
+// TryLock takes an exclusive lock without waiting, until the file is closed or the process ends. false means that somebody else has it.
+func TryLock(file *os.File) (bool, error) {
 	for {
 		err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		switch {

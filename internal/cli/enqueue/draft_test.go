@@ -3,6 +3,7 @@ package enqueue
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 
@@ -75,7 +76,7 @@ func TestRepeatsInEitherCase(t *testing.T) {
 		jobs.APNS: {"aaBB", "ccdd"},
 		jobs.GCM:  {"aaBB", "AAbb", "ccdd", "CCDD"},
 	} {
-		got, err := (&recipientFlags{To: []string{"aaBB", "AAbb"}, IDsFile: "-"}).collect(platform, strings.NewReader("ccdd\naaBB\nCCDD\n"))
+		got, err := (&recipientFlags{To: []string{"aaBB", "AAbb"}, IDsFile: "-"}).collect(platform, &session{stdin: strings.NewReader("ccdd\naaBB\nCCDD\n"), stderr: io.Discard, env: noEnv})
 		if err != nil {
 			t.Fatal(err)
 		}

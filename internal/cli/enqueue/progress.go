@@ -28,11 +28,12 @@ func (s *session) startProgress(name string, total int) *progress {
 	return newProgress(file, name, total)
 }
 
+// newProgress shows how far it is, how fast it goes, and how long it takes on.
 func newProgress(out io.Writer, name string, total int, options ...mpb.ContainerOption) *progress {
 	container := mpb.New(append([]mpb.ContainerOption{mpb.WithOutput(out), mpb.WithWidth(64)}, options...)...)
 	bar := container.New(int64(total), mpb.BarStyle(),
 		mpb.PrependDecorators(decor.Name(name+" ")),
-		mpb.AppendDecorators(decor.CountersNoUnit("%d / %d"), decor.Elapsed(decor.ET_STYLE_GO, decor.WC{W: 6})))
+		mpb.AppendDecorators(decor.CountersNoUnit("%d / %d"), decor.AverageSpeed(0, " %.0f/s"), decor.AverageETA(decor.ET_STYLE_GO, decor.WC{W: 6}), decor.Name(" left")))
 	return &progress{container: container, bar: bar}
 }
 
@@ -49,4 +50,36 @@ func (p *progress) stop() {
 	}
 	p.bar.Abort(false)
 	p.container.Wait()
+}
+
+// reading shows how much of a file has been read. A file that is not an ordinary one has no size, and so no bar.
+func (s *session) reading(source io.Reader) (io.Reader, *progress) {
+	file, ok := source.(*os.File)
+	if !ok {
+		return source, nil
+	}
+	info, err := file.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return source, nil
+	}
+	const unit = 1 << 20
+	bar := s.startProgress("reading, MiB", int(info.Size()/unit))
+	if bar == nil {
+		return source, nil
+	}
+	return &watched{source, bar, 0, unit}, bar
+}
+
+// watched moves a bar by what is read.
+type watched struct {
+	io.Reader
+	bar        *progress
+	read, unit int
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	n, err := w.Reader.Read(p)
+	w.read += n
+	w.bar.set(w.read / w.unit)
+	return n, err
 }

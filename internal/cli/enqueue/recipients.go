@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"unicode/utf8"
 
@@ -28,7 +27,7 @@ type recipients struct {
 
 // collect reads --to, --ids and --ids-file. What is wrong with them is in problems; the error is a fault of this
 // machine. The caller closes ids.
-func (f *recipientFlags) collect(platform jobs.Platform, stdin io.Reader) (*recipients, error) {
+func (f *recipientFlags) collect(platform jobs.Platform, s *session) (*recipients, error) {
 	got := &recipients{ids: newSpool()}
 	if platform == jobs.APNS {
 		got.ids.alike = lower // hexadecimal: the same device in either case
@@ -56,7 +55,7 @@ func (f *recipientFlags) collect(platform jobs.Platform, stdin io.Reader) (*reci
 			}
 		}
 	}
-	err := f.readFile(got, stdin, func(row input.Row) error { return take(row.ID) })
+	err := f.readFile(got, s, func(row input.Row) error { return take(row.ID) })
 	if err = cmp.Or(storage, err); err == nil && !f.KeepDuplicates {
 		got.repeats, err = got.ids.dropRepeats()
 	}
@@ -67,11 +66,11 @@ func (f *recipientFlags) collect(platform jobs.Platform, stdin io.Reader) (*reci
 	return got, nil
 }
 
-func (f *recipientFlags) readFile(got *recipients, stdin io.Reader, take func(input.Row) error) error {
+func (f *recipientFlags) readFile(got *recipients, s *session, take func(input.Row) error) error {
 	if f.IDsFile == "" {
 		return nil
 	}
-	name, source := "standard input", stdin
+	name, source := "standard input", s.stdin
 	if f.IDsFile != "-" {
 		file, err := openFile(f.IDsFile)
 		if err != nil {
@@ -87,7 +86,9 @@ func (f *recipientFlags) readFile(got *recipients, stdin io.Reader, take func(in
 			got.problems = append(got.problems, fmt.Sprintf("%s, line %d: %s", name, line, problem))
 		}
 	}}
+	source, bar := s.reading(source)
 	format, err := reader.Read(source)
+	bar.stop()
 	got.format = name + ": " + format.String()
 	if file, ok := errors.AsType[*input.Error](err); ok {
 		got.problems = append(got.problems, fmt.Sprintf("%s: %v", name, file))

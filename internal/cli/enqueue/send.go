@@ -30,7 +30,7 @@ func (s *session) send(o *order) error {
 	if err := o.outcome.check(); err != nil {
 		return err
 	}
-	got, err := o.recipients.collect(o.platform, s.stdin)
+	got, err := o.recipients.collect(o.platform, s)
 	if err != nil {
 		return err
 	}

@@ -230,11 +230,11 @@ func (r *runCommand) simulate(c *config.Config, env func(string) (string, bool))
 	if err != nil {
 		return nil, nil, err
 	}
-	dir, err := os.MkdirTemp("", "volley-simulated-")
+	dir, remove, err := app.Scratch("simulated")
 	if err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("making a folder for the simulated credentials: %w", err), simulators.Close())
+		return nil, nil, errors.Join(err, simulators.Close())
 	}
-	cleanup := func() error { return errors.Join(simulators.Close(), os.RemoveAll(dir)) }
+	cleanup := func() error { return errors.Join(simulators.Close(), remove()) }
 	if c.Apps, err = simulators.Credentials(dir); err != nil {
 		return nil, nil, errors.Join(err, cleanup())
 	}
