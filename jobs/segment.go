@@ -36,6 +36,9 @@ type Segment struct {
 	Requeues int
 	// Explicit says that the id was chosen by the publisher (body or Nats-Msg-Id header), not derived.
 	Explicit bool
+	// Begun says that somebody may have begun to send this round and did not tell what became of it: nobody in it is certainly
+	// unsent any more.
+	Begun bool
 	// Prior is what the earlier rounds of this segment add up to, as JSON that means nothing to this package; nil in round 0.
 	// Encode carries it in the Volley-Prior header and DecodeSegment gives it back as it was.
 	Prior json.RawMessage
@@ -72,7 +75,7 @@ func (s *Segment) Sub(bounds []int, i int) *Segment {
 	job := *s.Job
 	job.IDs = s.Job.IDs[from:to:to]
 	sub := *s
-	sub.Job, sub.Whole, sub.Number, sub.Segments, sub.Body = &job, false, i, len(bounds)-1, nil
+	sub.Job, sub.Whole, sub.Number, sub.Segments, sub.Begun, sub.Body = &job, false, i, len(bounds)-1, false, nil
 	sub.Positions = make([]int, to-from)
 	for k := range sub.Positions {
 		sub.Positions[k] = s.Position(from + k)

@@ -74,6 +74,9 @@ func decodeSegment(tail Tail, h headers, body []byte) (*Segment, error) {
 	if s.Requeued, err = h.flag(HeaderRequeued); err != nil {
 		return nil, err
 	}
+	if s.Begun, err = h.flag(HeaderBegun); err != nil {
+		return nil, err
+	}
 	if _, again := h[HeaderRequeues]; again {
 		if s.Requeues, err = h.count(HeaderRequeues); err != nil {
 			return nil, err

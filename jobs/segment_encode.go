@@ -26,6 +26,8 @@ const (
 	HeaderExplicit    = "Volley-Explicit"    // "true"
 	HeaderRequeued    = "Volley-Requeued"    // "true"
 	HeaderRequeues    = "Volley-Requeues"    // how often
+	HeaderBegun       = "Volley-Begun"       // "true"
+	HeaderCampaign    = "Volley-Campaign"    // of the job, for whoever looks at the queue; the body is what counts
 )
 
 // tryGroup is some recipients with the same Try, by position in the job's ids.
@@ -77,6 +79,12 @@ func (s *Segment) Encode() (header map[string][]string, body []byte, err error) 
 	}
 	if s.Requeued {
 		header[HeaderRequeued] = []string{"true"}
+	}
+	if s.Job.Campaign != "" {
+		header[HeaderCampaign] = []string{s.Job.Campaign}
+	}
+	if s.Begun {
+		header[HeaderBegun] = []string{"true"}
 	}
 	if s.Requeues > 0 {
 		header[HeaderRequeues] = []string{strconv.Itoa(s.Requeues)}

@@ -22,6 +22,7 @@ type shift struct {
 	core              *pipeline.Core
 	running, handling context.Context //nolint:containedctx // the worker's lifetimes: pulls end with the first, what was pulled with the second
 	group             *errgroup.Group
+	orders            *queue.Watcher
 	handle            func(context.Context, pipeline.Delivery) pipeline.Disposition
 	segments          *queue.Slots
 	pulls             map[sideKey]context.CancelFunc
@@ -77,6 +78,9 @@ func (s *shift) end(key sideKey) {
 // pull takes deliveries from a durable until ctx ends.
 func (s *shift) pull(ctx context.Context, stream, durable string, slots *queue.Slots, gate func() (time.Duration, <-chan struct{})) {
 	s.group.Go(func() error {
+		if !s.orders.Ready(ctx) {
+			return nil
+		}
 		return s.worker.broker.Pull(ctx, queue.Puller{
 			Stream: stream, Durable: durable, Slots: slots, Gate: gate, HardStop: s.handling.Done(), Handle: s.handle,
 		})

@@ -99,9 +99,10 @@ func (w *Worker) begin(ctx context.Context) error {
 	w.loads = &loads{ask: w.broker.Load, now: time.Now, log: w.options.Log("volley.http")}
 	observed := &sources{worker: w}
 	w.metrics = observed.metrics()
+	orders := w.broker.Watch()
 	dying := newMortal(w.broker.Conn)
 	core := pipeline.New(dying.ports(pipeline.Params{
-		Events: w.broker, Work: w.broker, Status: w.broker, Dead: w.broker, Claims: w.broker, Clock: w.broker, Apps: w.registry,
+		Events: w.broker, Work: w.broker, Status: w.broker, Dead: w.broker, Claims: w.broker, Clock: w.broker, Control: orders, Apps: w.registry,
 		Observer: observer{w.options.Log("volley.pipeline"), w.metrics, w.registry}, Random: rand.Float64, Wait: wait,
 		MaxPayload: w.broker.MaxPayload(), MaxSegments: c.MaxSegments, Worker: c.Worker,
 		AckWait: c.AckWait, Nonce: uuid.NewString, Draining: running,
@@ -110,7 +111,7 @@ func (w *Worker) begin(ctx context.Context) error {
 	deliveries, segments := queue.NewSlots(c.MaxDeliveries), queue.NewSlots(c.MaxSegments)
 	observed.of(core, deliveries, segments)
 	crew := &shift{
-		worker: w, core: core, running: running, handling: handling, group: group, handle: dying.handle(core.Handle), segments: segments,
+		worker: w, core: core, running: running, handling: handling, group: group, orders: orders, handle: dying.handle(core.Handle), segments: segments,
 		pulls: map[sideKey]context.CancelFunc{}, feedback: w.newFeedback(), readers: map[string]reader{},
 	}
 	for _, s := range w.keeper.sides() {
@@ -137,6 +138,7 @@ func (w *Worker) begin(ctx context.Context) error {
 		}
 		return err
 	})
+	group.Go(func() error { return orders.Run(running) })
 	for _, platform := range jobs.Platforms() {
 		for _, lane := range jobs.Lanes() {
 			crew.pull(running, jobs.StreamJobs, jobs.IntakeDurable(platform, lane), deliveries, nil)

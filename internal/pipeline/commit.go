@@ -101,6 +101,9 @@ func (c *Core) proceed(ctx context.Context, h held, event *results.Event) error 
 		if _, err := c.Work.Put(ctx, next, event.Retry.At, 0); err != nil {
 			return fmt.Errorf("storing round %d: %w", next.Round, err)
 		}
+		if c.Control.Orders().Cancel(next) {
+			return c.hasten(ctx, next)
+		}
 		return nil
 	}
 	if h.seg.Segments == 1 {

@@ -14,7 +14,7 @@ import (
 	"github.com/volleypush/volley/results"
 )
 
-// Params are what a Core is made of. All fields but Observer are required.
+// Params are what a Core is made of. All fields but Control and Observer are required.
 type Params struct {
 	Events Events
 	Work   Work
@@ -23,6 +23,8 @@ type Params struct {
 	Claims Claims
 	Apps   Apps
 	Clock  Clock
+	// Control is what people have ordered; nil for nobody.
+	Control Control
 	// Observer learns what happened, for logs and metrics; nil for nobody.
 	Observer Observer
 	// Random returns numbers in [0, 1) for the jitter of retries.
@@ -71,12 +73,18 @@ func New(p Params) *Core {
 	if p.Observer == nil {
 		p.Observer = nobody{}
 	}
+	if p.Control == nil {
+		p.Control = uncontrolled{}
+	}
 	return &Core{Params: p, segments: make(chan struct{}, max(p.MaxSegments, 1)), turn: semaphore.NewWeighted(everybody)}
 }
 
 // Handle does everything a delivery asks for and says what to tell the broker. A cancelled context makes it stop as soon as
 // what is on the wire allows; the delivery is then left to whoever gets it next.
 func (c *Core) Handle(ctx context.Context, d Delivery) Disposition {
+	if !c.Control.Ready(c.Draining) {
+		return GiveBack
+	}
 	if d.Held != nil && !d.Held() {
 		return Leave // it waited too long before its turn came
 	}
@@ -84,6 +92,7 @@ func (c *Core) Handle(ctx context.Context, d Delivery) Disposition {
 	if err != nil {
 		return c.dispose(d, err)
 	}
+	d.Begun = d.Begun || start.claim.Starts > 1
 	switch {
 	case start.poison:
 		err = c.poisoned(ctx, d, start)
@@ -151,6 +160,7 @@ func (c *Core) intake(ctx context.Context, d Delivery) error {
 	if err != nil {
 		return c.refuse(ctx, d, platform, lane, err)
 	}
+	seg.Begun = d.Begun
 	return c.whole(ctx, held{Delivery: d, seg: seg})
 }
 
@@ -180,6 +190,7 @@ func (c *Core) work(ctx context.Context, d Delivery) error {
 	if newer {
 		return nil
 	}
+	seg.Begun = seg.Begun || d.Begun
 	h := held{Delivery: d, seg: seg, follows: d.Sequence}
 	if seg.Whole {
 		return c.whole(ctx, h)
@@ -187,7 +198,7 @@ func (c *Core) work(ctx context.Context, d Delivery) error {
 	return c.segment(ctx, h)
 }
 
-// whole handles a job that is not split: it is refused, scheduled, split or sent, in this order. A split that was begun goes on
+// whole handles a job that is not split: it is refused, scheduled, held, split or sent, in this order. A split that was begun goes on
 // before anything can refuse the job: some of its segments may be under way.
 func (c *Core) whole(ctx context.Context, h held) error {
 	job := h.seg.Job
@@ -228,8 +239,12 @@ func (c *Core) whole(ctx context.Context, h held) error {
 		return c.unsendable(ctx, h, err)
 	}
 	h.batch = batch
-	if job.DeliverAt.After(c.Clock.Now()) {
-		return c.keep(ctx, h, job.DeliverAt)
+	switch {
+	case c.cancelled(h): // there is nothing to wait for
+	case job.DeliverAt.After(c.Clock.Now()):
+		return c.later(ctx, h, job.DeliverAt)
+	case c.paused(h):
+		return c.hold(ctx, h)
 	}
 	if !fits {
 		return c.split(ctx, h)
@@ -237,11 +252,20 @@ func (c *Core) whole(ctx context.Context, h held) error {
 	return c.segment(ctx, h)
 }
 
+// later schedules a whole job.
+func (c *Core) later(ctx context.Context, h held, due time.Time) error {
+	err := c.keep(ctx, h, func() (bool, error) { return c.Work.Put(ctx, h.seg, due, h.follows) })
+	if err != nil || !c.cancelled(h) {
+		return err
+	}
+	return c.hasten(ctx, h.seg)
+}
+
 // keep puts a whole job on PUSH_WORK, for later or for when its app can send again. If a copy of it is alive there already, ours is
 // one too many, unless it is the copy of another job with the same id.
-func (c *Core) keep(ctx context.Context, h held, due time.Time) error {
+func (c *Core) keep(ctx context.Context, h held, put func() (stored bool, err error)) error {
 	for {
-		stored, err := c.Work.Put(ctx, h.seg, due, h.follows)
+		stored, err := put()
 		if err != nil {
 			return fmt.Errorf("putting the job aside: %w", err)
 		}
@@ -256,6 +280,8 @@ func (c *Core) keep(ctx context.Context, h held, due time.Time) error {
 			return nil
 		case living != "":
 			return c.reused(ctx, h)
+		case h.follows != 0:
+			return nil // our own copy is gone: somebody else brought it to its end
 		}
 		// Gone meanwhile: try again.
 	}

@@ -16,7 +16,8 @@ import (
 // Two or three workers move step by step in any order; any of them may die before or after any effect, and any may lose its lease and
 // go on all the same. In the end each recipient has exactly one final place, the books of all events balance, what is told as sent was
 // accepted, what is told as skipped was not, and only a death or a lost lease makes anybody get something twice: nobody at all with
-// on_uncertain "report".
+// on_uncertain "report". Meanwhile somebody pauses, resumes and cancels, and the workers hear of it one after the other: whoever has heard of a
+// cancel sends nothing more.
 func TestBooksBalanceInAnyInterleavingWithCrashes(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		s := newStage(rapid.IntRange(2, 3).Draw(rt, "workers"))
@@ -49,6 +50,7 @@ func TestBooksBalanceInAnyInterleavingWithCrashes(t *testing.T) {
 		}
 		s.publish(job(7, n, fields))
 		faults := rapid.IntRange(0, 7).Draw(rt, "faults")
+		s.toGive = rapid.IntRange(0, 4).Draw(rt, "orders")
 		troubled := s.run(rt, faults)
 		s.check(rt, n, report, troubled)
 	})
@@ -77,6 +79,11 @@ func (s *stage) run(rt *rapid.T, faults int) (troubled bool) {
 			faults--
 			troubled = true
 			a.expire()
+		case what == 2 && s.toGive > 0:
+			s.toGive--
+			s.order(Order{Kind: rapid.SampledFrom([]OrderKind{OrderPause, OrderPause, OrderCancel, ""}).Draw(rt, "order"), Scope: Scope{App: jobs.DefaultApp}})
+		case what == 3:
+			rapid.SampledFrom(s.actors).Draw(rt, "who hears").hear()
 		default:
 			a.play(true)
 		}
@@ -148,6 +155,9 @@ func (s *stage) check(rt *rapid.T, n int, report, troubled bool) {
 		case times > 1 && !troubled && !s.lost(i):
 			rt.Fatalf("recipient %d was sent to %d times for no reason", i, times)
 		}
+	}
+	if s.disobeyed {
+		rt.Fatalf("somebody began to send to a recipient of a job of whose end it had heard; steps %v", s.steps)
 	}
 	done := s.events["push.results.apns.default.r.done.0"]
 	if multiple := n > 2 && !s.plans["apns.default.r"].Dead; multiple != (done != nil) || done != nil && done.Totals.Recipients != n {

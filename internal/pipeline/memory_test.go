@@ -35,6 +35,9 @@ type world struct {
 	waited  time.Duration
 	// newer says that a newer copy of every work message waits.
 	newer bool
+	// orders are in force; heldBack are the tails that were put aside for a pause.
+	orders   *Orders
+	heldBack map[string]bool
 	// fail makes the named step answer an error once for each count.
 	fail map[string]int
 	app  *scriptedApp
@@ -53,14 +56,14 @@ var tenOClock = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 func newWorld() *world {
 	return &world{
 		events: map[string]*results.Event{}, puts: map[string]put{}, plans: map[string]Plan{},
-		claims: map[string]Claim{}, done: map[string]map[int]bool{}, totals: map[string]results.Totals{}, fail: map[string]int{},
+		claims: map[string]Claim{}, heldBack: map[string]bool{}, done: map[string]map[int]bool{}, totals: map[string]results.Totals{}, fail: map[string]int{},
 		now: tenOClock, app: &scriptedApp{attempts: 10, deadline: tenOClock.Add(time.Hour)},
 	}
 }
 
 func (w *world) core() *Core {
 	return New(Params{
-		Events: w, Work: w, Status: w, Dead: w, Claims: w, Apps: w, Clock: w, Observer: nil,
+		Events: w, Work: w, Status: w, Dead: w, Claims: w, Apps: w, Clock: w, Control: w, Observer: nil,
 		Random: func() float64 { return 0.5 },
 		Wait: func(ctx context.Context, d time.Duration) error {
 			w.waited += d
@@ -117,6 +120,30 @@ func (w *world) Put(_ context.Context, seg *jobs.Segment, due time.Time, after u
 	w.puts[tail] = put{seg: seg, due: due, after: after}
 	return true, nil
 }
+
+func (w *world) Hold(ctx context.Context, seg *jobs.Segment, until time.Time, after uint64) (bool, error) {
+	stored, err := w.Put(ctx, seg, until, after)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if stored {
+		w.heldBack[seg.Tail().String()] = true
+	}
+	return stored, err
+}
+
+func (w *world) Hasten(_ context.Context, seg *jobs.Segment) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	tail := seg.Tail().String()
+	if waiting, ok := w.puts[tail]; ok {
+		waiting.due = time.Time{}
+		w.puts[tail] = waiting
+	}
+	return w.step("hasten", tail)
+}
+
+func (w *world) Ready(ctx context.Context) bool { return ctx.Err() == nil }
+func (w *world) Orders() *Orders                { return w.orders }
 
 func (w *world) Newer(_ context.Context, subject string, _ uint64) (bool, error) {
 	w.mu.Lock()

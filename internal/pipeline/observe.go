@@ -27,9 +27,9 @@ type Sending struct {
 }
 
 // transmit has the segment's batch send to the recipients, and tells the observer.
-func (c *Core) transmit(ctx context.Context, h held, recipients []int, out []sender.Outcome) {
+func (c *Core) transmit(ctx context.Context, h held, recipients []int, proceed func() bool, out []sender.Outcome) {
 	begun := c.Clock.Now()
-	h.batch.Send(ctx, recipients, h.held, out)
+	h.batch.Send(ctx, recipients, proceed, out)
 	due := h.seg.Published
 	if h.seg.Job.DeliverAt.After(due) {
 		due = h.seg.Job.DeliverAt

@@ -67,10 +67,10 @@ func (c *Core) lost(ctx context.Context, h held) error {
 	if event != nil {
 		return c.follow(ctx, h, event)
 	}
-	r := round{seg: h.seg, app: h.app, deadline: h.batch.Deadline(), out: make([]sender.Outcome, h.seg.Job.Recipients())}
+	r := c.round(h)
 	now := c.Clock.Now()
 	senderLost := &sender.Reason{Name: heardNothing, Class: sender.Uncertain, Action: results.ActionNone}
-	for _, i := range r.ready(now) {
+	for _, i := range r.due(now) { // whoever claimed them had time left
 		r.out[i] = sender.Failed(senderLost, 0)
 	}
 	e := r.settle(now, c.Random)

@@ -22,6 +22,8 @@ type Delivery struct {
 	Stored   time.Time
 	// Suspicious says that somebody else may have begun with it: it was redelivered, or it is older than our connection.
 	Suspicious bool
+	// Begun says that the broker has handed it out before: somebody may have sent a part of it without telling.
+	Begun bool
 	// Held says whether the delivery is still ours: our last heartbeat on a working connection is younger than the ack wait. Ask
 	// before each write to a provider. nil (in tests) means always. It is safe for concurrent use.
 	Held func() bool
@@ -59,6 +61,10 @@ type Work interface {
 	// Put stores the segment as runnable work, or as a schedule if due is later than now. after is the sequence of the copy
 	// that the caller itself holds, 0 if it holds none. stored is false if another copy of the segment is alive: leave it alone.
 	Put(ctx context.Context, segment *jobs.Segment, due time.Time, after uint64) (stored bool, err error)
+	// Hold is Put of a schedule for a segment that is paused: withdrawing the pause turns it into work before its time.
+	Hold(ctx context.Context, segment *jobs.Segment, until time.Time, after uint64) (stored bool, err error)
+	// Hasten turns the schedule of the segment into work at once, if there is one.
+	Hasten(ctx context.Context, segment *jobs.Segment) error
 	// Newer says whether a newer copy of the work message with this subject and sequence waits.
 	Newer(ctx context.Context, subject string, sequence uint64) (bool, error)
 	// Living returns the fingerprint of the living copy of the segment, "" if there certainly is none.

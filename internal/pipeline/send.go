@@ -16,6 +16,12 @@ func (c *Core) send(ctx context.Context, h held) error {
 	if c.Draining.Err() != nil {
 		return errNotBegun
 	}
+	switch {
+	case c.cancelled(h):
+		return c.cancel(ctx, h)
+	case c.paused(h):
+		return c.hold(ctx, h)
+	}
 	leave := c.breakers.of(h.seg.Job.Platform, h.seg.Job.App).enter(c.Clock.Now())
 	if leave == nil {
 		return c.park(ctx, h)
@@ -39,10 +45,11 @@ func (c *Core) send(ctx context.Context, h held) error {
 	if !h.held() {
 		return ErrStale
 	}
-	r := round{seg: h.seg, app: h.app, deadline: h.batch.Deadline(), out: make([]sender.Outcome, h.seg.Job.Recipients())}
+	r := c.round(h)
+	proceed := func() bool { return h.held() && !c.cancelled(h) }
 	ready := r.ready(c.Clock.Now())
 	if leave.probe && len(ready) > 0 {
-		c.transmit(ctx, h, ready[:1], r.out)
+		c.transmit(ctx, h, ready[:1], proceed, r.out)
 		r.verdict = leave.judge(&r, ready[:1], c.Clock.Now())
 		c.tell(ctx, h, &r.verdict)
 		if r.verdict.open {
@@ -51,12 +58,13 @@ func (c *Core) send(ctx context.Context, h held) error {
 		ready = ready[1:]
 	}
 	if len(ready) > 0 {
-		c.transmit(ctx, h, ready, r.out)
+		c.transmit(ctx, h, ready, proceed, r.out)
 		if r.interrupted(h.held) {
 			return ErrStale
 		}
 		r.verdict = leave.judge(&r, ready, c.Clock.Now())
 	}
+	r.cancelled = c.cancelled(h)
 	event := r.settle(c.Clock.Now(), c.Random)
 	event.Worker = c.Worker
 	if ctx.Err() != nil {
@@ -89,7 +97,7 @@ func (c *Core) place(h held) (release func(), ok bool) {
 // is not pulled from there before the breaker lets a probe through.
 func (c *Core) park(ctx context.Context, h held) error {
 	if h.seg.Whole {
-		return c.keep(ctx, h, time.Time{})
+		return c.keep(ctx, h, func() (bool, error) { return c.Work.Put(ctx, h.seg, time.Time{}, h.follows) })
 	}
 	// Refused means that a newer copy is alive: ours is one too many.
 	if _, err := c.Work.Put(ctx, h.seg, time.Time{}, h.follows); err != nil {
@@ -109,6 +117,7 @@ func (c *Core) probed(ctx context.Context, h held, r *round, i int) error {
 	if h.seg.Job.OnUncertain == jobs.OnUncertainReport {
 		c.disclaim(eventKey(h.seg).ID())
 	}
+	h.seg.Begun = h.seg.Begun || r.out[i].Class == sender.Uncertain
 	return c.park(ctx, h)
 }
 

@@ -20,6 +20,8 @@ type round struct {
 	out []sender.Outcome
 	// verdict is what the app's breaker made of the outcomes.
 	verdict verdict
+	// cancelled says that people have cancelled the job: nobody goes on.
+	cancelled bool
 }
 
 // nearlyDue is how early a recipient may be sent to again with others: the broker's clock, which fires the schedule, and our idea
@@ -31,13 +33,18 @@ func (r *round) ready(now time.Time) []int {
 	if r.late(now) {
 		return nil
 	}
-	ready := make([]int, 0, len(r.out))
+	return r.due(now)
+}
+
+// due lists everybody whose time has come, also if it is over.
+func (r *round) due(now time.Time) []int {
+	due := make([]int, 0, len(r.out))
 	for i := range r.out {
 		if !r.try(i).NotBefore.After(now.Add(nearlyDue)) {
-			ready = append(ready, i)
+			due = append(due, i)
 		}
 	}
-	return ready
+	return due
 }
 
 func (r *round) late(now time.Time) bool { return !r.deadline.IsZero() && !now.Before(r.deadline) }
@@ -53,7 +60,7 @@ func (r *round) try(i int) jobs.Try {
 func (r *round) settle(now time.Time, random func() float64) *results.Event {
 	e := newEvent(r.seg, results.KindSegment, now)
 	next := retries{round: r, now: now, random: random}
-	var expired jobs.Indexes
+	var skipped jobs.Indexes
 	for i := range r.out {
 		out := &r.out[i]
 		if out.Class != sender.Unset {
@@ -71,17 +78,21 @@ func (r *round) settle(now time.Time, random func() float64) *results.Event {
 		case sender.Rejected, sender.BadJob:
 			e.Failures = append(e.Failures, r.failure(i, out.Reason, out.Status))
 		case sender.Transient, sender.Throttled, sender.Unsent, sender.Uncertain, sender.Credential:
-			if !next.take(i) {
-				r.giveUp(e, i, &expired)
+			if r.cancelled || !next.take(i) {
+				r.giveUp(e, i, &skipped)
 			}
 		default: // not sent to in this round: not due yet, or too late
-			if !next.ride(i) {
-				r.outOfTime(e, i, &expired)
+			if r.cancelled || !next.ride(i) {
+				r.unreached(e, i, &skipped)
 			}
 		}
 	}
-	if len(expired) > 0 {
-		e.Skipped = append(e.Skipped, results.Skipped{Indexes: expired, Why: results.SkippedExpired})
+	if len(skipped) > 0 {
+		why := results.SkippedExpired
+		if r.cancelled {
+			why = results.SkippedCancelled
+		}
+		e.Skipped = append(e.Skipped, results.Skipped{Indexes: skipped, Why: why})
 	}
 	e.Retry = next.retry()
 	e.Totals = r.totals(e)
@@ -104,26 +115,29 @@ func (r *round) accept(e *results.Event, i int) {
 
 // giveUp places a recipient that can't be tried again: its last answer is what it failed with. One that was certainly never
 // reached, in this round or an earlier one, ran out of time; one whose answer was lost stays uncertain.
-func (r *round) giveUp(e *results.Event, i int, expired *jobs.Indexes) {
+func (r *round) giveUp(e *results.Event, i int, skipped *jobs.Indexes) {
 	out := &r.out[i]
 	switch {
 	case out.Class == sender.Uncertain:
 		r.uncertain(e, i, out.Reason.Name)
-	case out.Class == sender.Unsent && !r.deadline.IsZero():
-		r.outOfTime(e, i, expired)
+	case out.Class == sender.Unsent && (r.cancelled || !r.deadline.IsZero()):
+		r.unreached(e, i, skipped)
 	default:
 		e.Failures = append(e.Failures, r.failure(i, out.Reason, out.Status))
 	}
 }
 
-// outOfTime places a recipient whose deadline passed before it could be sent to again, by what earlier rounds heard of it.
-func (r *round) outOfTime(e *results.Event, i int, expired *jobs.Indexes) {
+// unreached places a recipient that was not sent to before its deadline passed or its job was cancelled, by what earlier rounds heard of
+// it. If somebody began with this round and was heard of no more, that one may have reached it.
+func (r *round) unreached(e *results.Event, i int, skipped *jobs.Indexes) {
 	last := r.lastAnswer(i)
 	switch {
-	case last == nil:
-		*expired = append(*expired, r.seg.Position(i))
-	case last.Class == sender.Uncertain:
+	case last != nil && last.Class == sender.Uncertain:
 		r.uncertain(e, i, last.Name)
+	case r.seg.Begun && r.seg.Job.OnUncertain != jobs.OnUncertainReport: // a claim would tell
+		r.uncertain(e, i, heardNothing)
+	case last == nil:
+		*skipped = append(*skipped, r.seg.Position(i))
 	default:
 		e.Failures = append(e.Failures, r.failure(i, last, r.try(i).Status))
 	}

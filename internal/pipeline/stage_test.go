@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/volleypush/volley/jobs"
@@ -17,6 +18,11 @@ type stage struct {
 	messages []*message
 	accepted map[int]int
 	actors   []*actor
+	// given are the orders that are stored; the workers learn of them one after the other.
+	given []Order
+	// toGive is how many orders may still be given. disobeyed says that a worker sent although it had heard of a cancel.
+	toGive    int
+	disobeyed bool
 }
 
 // message is one message of PUSH_JOBS or PUSH_WORK. The models of both streams follow what was measured: a work queue forgets what is
@@ -26,9 +32,12 @@ type message struct {
 	tail        string
 	fingerprint string
 	due         time.Time
-	acked       bool
-	delivered   int
-	holder      *actor
+	// seg is what a message of PUSH_WORK holds, paused says that it was put aside for a pause.
+	seg       *jobs.Segment
+	paused    bool
+	acked     bool
+	delivered int
+	holder    *actor
 }
 
 // actor is one worker with one delivery at a time.
@@ -37,6 +46,7 @@ type actor struct {
 	name  string
 	core  *Core
 	on    *message // what it holds; nil while it is idle
+	knows []Order  // the orders that it has heard of
 	lease bool
 	cue   chan bool // true: go on; false: die
 	turn  chan bool // true: it waits for its cue; false: it has left the stage
@@ -52,9 +62,9 @@ func newStage(workers int) *stage {
 
 // enter brings a worker on that knows nothing.
 func (s *stage) enter(name string) {
-	a := &actor{stage: s, name: name, cue: make(chan bool), turn: make(chan bool)}
+	a := &actor{stage: s, name: name, knows: s.given, cue: make(chan bool), turn: make(chan bool)}
 	a.core = New(Params{
-		Events: a, Work: a, Status: a, Dead: a, Claims: a, Apps: a, Clock: s,
+		Events: a, Work: a, Status: a, Dead: a, Claims: a, Apps: a, Clock: s, Control: a,
 		Random: func() float64 { return 0.5 },
 		Wait: func(ctx context.Context, d time.Duration) error {
 			a.step()
@@ -85,6 +95,7 @@ func (a *actor) take(m *message) {
 	m.holder, a.on, a.lease = a, m, true
 	d := m.Delivery
 	d.Suspicious = m.delivered > 1
+	d.Begun = m.delivered > 1
 	d.Held = func() bool { return a.lease }
 	go func() {
 		defer func() { a.turn <- false }()
@@ -174,6 +185,14 @@ func (s *stage) last(tail string) *message {
 }
 
 func (a *actor) Put(_ context.Context, seg *jobs.Segment, due time.Time, after uint64) (bool, error) {
+	return a.put(seg, due, after, false)
+}
+
+func (a *actor) Hold(_ context.Context, seg *jobs.Segment, until time.Time, after uint64) (bool, error) {
+	return a.put(seg, until, after, true)
+}
+
+func (a *actor) put(seg *jobs.Segment, due time.Time, after uint64, paused bool) (bool, error) {
 	a.step()
 	defer a.step()
 	tail := seg.Tail().String()
@@ -188,10 +207,50 @@ func (a *actor) Put(_ context.Context, seg *jobs.Segment, due time.Time, after u
 	if err != nil {
 		return false, err
 	}
-	a.messages = append(a.messages, &message{tail: tail, fingerprint: seg.Fingerprint, due: due, Delivery: Delivery{
+	a.messages = append(a.messages, &message{tail: tail, fingerprint: seg.Fingerprint, due: due, seg: seg, paused: paused, Delivery: Delivery{
 		Stream: jobs.StreamWork, Subject: seg.Tail().WorkSubject(), Header: header, Body: body, Sequence: uint64(100 + len(a.messages)), Stored: a.now,
 	}})
 	return true, nil
+}
+
+// Orders implements Control: what this worker has heard of.
+func (a *actor) Orders() *Orders { return NewOrders(a.knows) }
+
+// Hasten implements Work.
+func (a *actor) Hasten(_ context.Context, seg *jobs.Segment) error {
+	a.step()
+	if last := a.last(seg.Tail().String()); last != nil && last.due.After(a.now) {
+		last.due = a.now
+	}
+	return nil
+}
+
+// sweep turns the schedules that wait for nothing any more into work, as whoever gives an order and whoever hears of it does.
+func (s *stage) sweep(orders []Order) {
+	in := NewOrders(orders)
+	for _, m := range s.messages {
+		if !m.acked && m.due.After(s.now) && m.seg != nil && (in.Cancel(m.seg) || m.paused && !in.Pause(m.seg)) {
+			m.due = s.now
+		}
+	}
+}
+
+// order stores an order, or withdraws all pauses.
+func (s *stage) order(o Order) {
+	s.given = slices.Clone(s.given)
+	if o.Kind == "" {
+		s.given = slices.DeleteFunc(s.given, func(o Order) bool { return o.Kind == OrderPause })
+	} else {
+		o.At = s.now
+		s.given = append(s.given, o)
+	}
+	s.sweep(s.given)
+}
+
+// hear lets the worker hear of what is ordered.
+func (a *actor) hear() {
+	a.knows = a.given
+	a.sweep(a.knows)
 }
 
 func (a *actor) Newer(_ context.Context, subject string, sequence uint64) (bool, error) {
@@ -286,6 +345,7 @@ func (b *stageBatch) Send(_ context.Context, recipients []int, proceed func() bo
 			out[i] = answer("ConnectionFailed", 0)
 			continue
 		}
+		b.actor.disobeyed = b.actor.disobeyed || b.actor.Orders().Cancel(b.seg)
 		b.actor.step()
 		out[i] = b.script(b.seg.Position(i))
 	}

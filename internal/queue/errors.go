@@ -33,6 +33,7 @@ const (
 	codeStorageExceeded   = 10047 // above the account's limit
 	codeMessageTooBig     = 10054 // above the stream's MaxMsgSize
 	codeNameInUse         = 10058
+	codeStreamNotFound    = 10059
 	codeSubjectOverlap    = 10065
 	codeWrongSequence     = 10071 // refused: the last sequence is another
 	codeNoReplicas        = 10074 // replicas on a server that is no cluster

@@ -58,6 +58,7 @@ func (p *pull) handle(work context.Context, h *held) {
 		Stream: p.Stream, Subject: h.msg.Subject, Header: h.msg.Header, Body: h.msg.Data,
 		Sequence: h.meta.Sequence.Stream, Stored: h.meta.Timestamp,
 		Suspicious: p.conn.suspicious(p.Stream, h.meta.Sequence.Stream, h.meta.NumDelivered),
+		Begun:      h.meta.NumDelivered > 1,
 		Held:       func() bool { return h.lease.holds(p.conn.now()) },
 	}
 	switch p.Handle(work, d) {

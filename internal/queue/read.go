@@ -35,7 +35,16 @@ type stored struct {
 // none. The client library would ask any replica of a stream that allows it, and one of those said "not found" of what was
 // there (1 in 6,000 under leader changes).
 func (c *Conn) lastOn(ctx context.Context, stream, subject string) (*stored, error) {
-	question, err := json.Marshal(map[string]string{"last_by_subj": subject})
+	return c.get(ctx, stream, subject, map[string]any{"last_by_subj": subject})
+}
+
+// nextOn asks the leader of the stream for the first message on the subject with that sequence or a later one; errAbsent if there is none.
+func (c *Conn) nextOn(ctx context.Context, stream, subject string, from uint64) (*stored, error) {
+	return c.get(ctx, stream, subject, map[string]any{"next_by_subj": subject, "seq": from})
+}
+
+func (c *Conn) get(ctx context.Context, stream, subject string, ask map[string]any) (*stored, error) {
+	question, err := json.Marshal(ask)
 	if err != nil {
 		return nil, fmt.Errorf("asking for %s: %w", subject, err)
 	}

@@ -124,6 +124,7 @@ func nextLife(letter *DeadLetter) (*jobs.Segment, error) {
 		seg.JobID, seg.Explicit = key.Job, false
 	}
 	seg.Round, seg.Requeued, seg.Requeues, seg.Prior = key.Round+1, true, letter.Requeues+1, nil
+	seg.Begun = seg.Begun || letter.Uncertain > 0
 	for i, try := range seg.Tries {
 		// Whether it was tried, and what was heard of it, is still true of a recipient; how often and when do not count any more.
 		seg.Tries[i] = jobs.Try{Attempts: min(try.Attempts, 1), Reason: try.Reason, Status: try.Status}

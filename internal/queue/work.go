@@ -16,9 +16,24 @@ import (
 // Put implements pipeline.Work. The broker's refusal because another copy of the segment is alive is stored=false; any error
 // means that the outcome is not known, or certainly negative with ErrTooBig.
 func (c *Conn) Put(ctx context.Context, segment *jobs.Segment, due time.Time, after uint64) (stored bool, err error) {
+	return c.put(ctx, segment, due, after, false)
+}
+
+// headerHeld marks a schedule that waits for a pause to be withdrawn, not for its time.
+const headerHeld = "Volley-Held"
+
+// Hold implements pipeline.Work.
+func (c *Conn) Hold(ctx context.Context, segment *jobs.Segment, until time.Time, after uint64) (stored bool, err error) {
+	return c.put(ctx, segment, until, after, true)
+}
+
+func (c *Conn) put(ctx context.Context, segment *jobs.Segment, due time.Time, after uint64, held bool) (stored bool, err error) {
 	header, body, err := segment.Encode()
 	if err != nil {
 		return false, err
+	}
+	if held {
+		header[headerHeld] = []string{"true"}
 	}
 	tail := segment.Tail()
 	_, err = c.publish(ctx, workMsg(tail, header, body, due, c.Now(), after))

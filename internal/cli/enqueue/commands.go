@@ -24,6 +24,10 @@ type rootCmd struct {
 	APNS     apnsCmd     `cmd:"" name:"apns" help:"Publish a job for Apple devices."`
 	GCM      gcmCmd      `cmd:"" name:"gcm" help:"Publish a job for Google's GCM / FCM."`
 	Job      jobCmd      `cmd:"" name:"job" help:"Publish jobs that are already JSON: one object, or one per line."`
+	Pause    pauseCmd    `cmd:"" name:"pause" help:"Hold jobs back until they are resumed."`
+	Resume   resumeCmd   `cmd:"" name:"resume" help:"Let paused jobs go on."`
+	Cancel   cancelCmd   `cmd:"" name:"cancel" help:"End jobs: who was not reached yet is skipped."`
+	Orders   ordersCmd   `cmd:"" name:"orders" help:"List what is paused and cancelled."`
 	Results  resultsCmd  `cmd:"" name:"results" help:"Print result events."`
 	Feedback feedbackCmd `cmd:"" name:"feedback" help:"Read Apple's feedback service of an app with protocol binary now."`
 
