@@ -38,6 +38,9 @@ type world struct {
 	// orders are in force; heldBack are the tails that were put aside for a pause.
 	orders   *Orders
 	heldBack map[string]bool
+	// deaf says that the orders can't be read. onPut happens while something is stored.
+	deaf  bool
+	onPut func()
 	// fail makes the named step answer an error once for each count.
 	fail map[string]int
 	app  *scriptedApp
@@ -118,6 +121,9 @@ func (w *world) Put(_ context.Context, seg *jobs.Segment, due time.Time, after u
 		return false, nil
 	}
 	w.puts[tail] = put{seg: seg, due: due, after: after}
+	if w.onPut != nil {
+		w.onPut()
+	}
 	return true, nil
 }
 
@@ -142,7 +148,7 @@ func (w *world) Hasten(_ context.Context, seg *jobs.Segment) error {
 	return w.step("hasten", tail)
 }
 
-func (w *world) Ready(ctx context.Context) bool { return ctx.Err() == nil }
+func (w *world) Ready(ctx context.Context) bool { return !w.deaf && ctx.Err() == nil }
 func (w *world) Orders() *Orders                { return w.orders }
 
 func (w *world) Newer(_ context.Context, subject string, _ uint64) (bool, error) {

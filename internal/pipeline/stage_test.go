@@ -167,7 +167,9 @@ func (s *stage) waits() bool {
 	if next.IsZero() {
 		return false
 	}
-	s.now = next
+	if !slices.ContainsFunc(s.actors, func(a *actor) bool { return a.on != nil && a.lease }) { // nobody sends for an hour
+		s.now = next
+	}
 	return true
 }
 

@@ -15,16 +15,6 @@ import (
 	"github.com/volleypush/volley/jobs"
 )
 
-const (
-	outputTable = "table"
-	outputJSON  = "json"
-)
-
-// outputFlag is for commands that list.
-type outputFlag struct {
-	Output string `short:"o" enum:"table,json" default:"table" placeholder:"table|json" help:"A table for people, or one JSON object per line (default: ${default})."`
-}
-
 // scopeFlags say which jobs an order is about. Together they narrow.
 type scopeFlags struct {
 	Job      []string      `arg:"" optional:"" help:"A job: its id, or its platform, app and id."`
@@ -71,7 +61,7 @@ func (f *scopeFlags) order() (pipeline.Scope, error) {
 
 type pauseCmd struct {
 	scopeFlags
-	outputFlag
+	cli.OutputFlags
 }
 
 // Help is shown below the usage line of "enqueue pause --help".
@@ -90,12 +80,12 @@ Exit codes: 0 stored, 1 a fault, 2 a wrong flag, 69 no server, 78 unreadable cre
 
 // Run implements the command.
 func (c *pauseCmd) Run(s *session) error {
-	return s.give(pipeline.OrderPause, &c.scopeFlags, c.Output)
+	return s.give(pipeline.OrderPause, &c.scopeFlags, c.JSON())
 }
 
 type cancelCmd struct {
 	scopeFlags
-	outputFlag
+	cli.OutputFlags
 }
 
 // Help is shown below the usage line of "enqueue cancel --help".
@@ -115,12 +105,12 @@ Exit codes: 0 stored, 1 a fault, 2 a wrong flag, 69 no server, 78 unreadable cre
 
 // Run implements the command.
 func (c *cancelCmd) Run(s *session) error {
-	return s.give(pipeline.OrderCancel, &c.scopeFlags, c.Output)
+	return s.give(pipeline.OrderCancel, &c.scopeFlags, c.JSON())
 }
 
 type resumeCmd struct {
 	scopeFlags
-	outputFlag
+	cli.OutputFlags
 }
 
 // Help is shown below the usage line of "enqueue resume --help".
@@ -154,14 +144,14 @@ func (c *resumeCmd) Run(s *session) error {
 	}
 	left, hastened, err := s.sweep(conn, scope)
 	for _, order := range gone {
-		s.tell(c.Output, orderLine{Order: order, Withdrawn: true}, "resumed: %s", order.Scope)
+		s.tell(c.JSON(), orderLine{Order: order, Withdrawn: true}, "resumed: %s", order.Scope)
 	}
 	for _, order := range left {
 		if order.Kind == pipeline.OrderPause && order.Covers(scope) {
-			s.tell(c.Output, orderLine{Order: order}, "still paused by %s", order.Scope)
+			s.tell(c.JSON(), orderLine{Order: order}, "still paused by %s", order.Scope)
 		}
 	}
-	if c.Output == outputTable && hastened > 0 {
+	if !c.JSON() && hastened > 0 {
 		s.say("%s", counted(hastened, "waiting segment goes on", "waiting segments go on"))
 	}
 	if err == nil && len(gone) == 0 {
@@ -170,7 +160,7 @@ func (c *resumeCmd) Run(s *session) error {
 	return brokerFault(err)
 }
 
-type ordersCmd struct{ outputFlag }
+type ordersCmd struct{ cli.OutputFlags }
 
 // Help is shown below the usage line of "enqueue orders --help".
 func (*ordersCmd) Help() string {
@@ -196,7 +186,7 @@ func (c *ordersCmd) Run(s *session) error {
 		return brokerFault(err)
 	}
 	slices.SortFunc(all, func(a, b pipeline.Order) int { return a.At.Compare(b.At) })
-	if c.Output == outputJSON {
+	if c.JSON() {
 		for _, order := range all {
 			s.emit(orderLine{Order: order})
 		}
@@ -224,7 +214,7 @@ type orderLine struct {
 }
 
 // give stores an order and turns what need not wait any more into work.
-func (s *session) give(kind pipeline.OrderKind, flags *scopeFlags, output string) error {
+func (s *session) give(kind pipeline.OrderKind, flags *scopeFlags, asJSON bool) error {
 	scope, err := flags.order()
 	if err != nil {
 		return err
@@ -240,12 +230,12 @@ func (s *session) give(kind pipeline.OrderKind, flags *scopeFlags, output string
 	}
 	line := orderLine{Order: order}
 	if kind == pipeline.OrderPause {
-		s.tell(output, line, "paused: %s", scope)
+		s.tell(asJSON, line, "paused: %s", scope)
 		return nil
 	}
 	_, line.Hastened, err = s.sweep(conn, scope)
-	s.tell(output, line, "cancelled: %s", scope)
-	if output == outputTable && line.Hastened > 0 {
+	s.tell(asJSON, line, "cancelled: %s", scope)
+	if !asJSON && line.Hastened > 0 {
 		s.say("%s", counted(line.Hastened, "waiting segment is told of at once", "waiting segments are told of at once"))
 	}
 	return brokerFault(err)
@@ -264,8 +254,8 @@ func (s *session) sweep(conn *queue.Conn, scope pipeline.Scope) (left []pipeline
 }
 
 // tell prints a line for people, or an object for machines.
-func (s *session) tell(output string, value any, format string, args ...any) {
-	if output == outputJSON {
+func (s *session) tell(asJSON bool, value any, format string, args ...any) {
+	if asJSON {
 		s.emit(value)
 		return
 	}
