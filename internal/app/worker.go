@@ -51,6 +51,7 @@ type Worker struct {
 	http    *httpServer
 	metrics *obs.Metrics
 	loads   *loads
+	core    *pipeline.Core
 }
 
 // Start starts a worker: credentials, broker, streams, pulls, in this order. An error leaves nothing running.
@@ -107,6 +108,7 @@ func (w *Worker) begin(ctx context.Context) error {
 		MaxPayload: w.broker.MaxPayload(), MaxSegments: c.MaxSegments, Worker: c.Worker,
 		AckWait: c.AckWait, Nonce: uuid.NewString, Draining: running,
 	}))
+	w.core = core
 	// Segments have slots of their own, as many as are sent at once: a worker that pulled more would keep them from the others.
 	deliveries, segments := queue.NewSlots(c.MaxDeliveries), queue.NewSlots(c.MaxSegments)
 	observed.of(core, deliveries, segments)

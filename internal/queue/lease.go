@@ -47,6 +47,9 @@ type leases struct {
 	held    map[*lease]struct{}
 	every   time.Duration
 	changed chan struct{} // has room for one
+
+	// turned is when the ticker came round last.
+	turned atomic.Pointer[time.Time]
 }
 
 func newLeases(nc *nats.Conn, now func() time.Time, heartbeat time.Duration) *leases {
@@ -92,6 +95,7 @@ func (l *leases) drop(one *lease) {
 
 func (l *leases) run(done <-chan struct{}) {
 	for {
+		l.turn()
 		l.mu.Lock()
 		every := l.every
 		l.mu.Unlock()

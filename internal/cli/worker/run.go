@@ -144,6 +144,10 @@ func (r *runCommand) Run(s *session) error {
 	if err != nil {
 		return exit(cli.ExitConfig, err)
 	}
+	systemd, err := supervise(s.Env)
+	if err != nil {
+		return exit(cli.ExitConfig, err)
+	}
 	options := app.Options{Config: c, Log: logs.Component}
 	if r.Config != "" && !r.Simulate {
 		options.File, options.Read = r.Config, func() (*config.Config, error) { return r.reread(s.Terminal) }
@@ -159,7 +163,10 @@ func (r *runCommand) Run(s *session) error {
 		return exit(startCode(err), err)
 	}
 	w.Banner(s.Out, simulators)
+	stopping, end := systemd.begin(w.Alive)
+	defer end()
 	fault := attend(s.ctx, w, hangups)
+	stopping()
 	switch err = w.Stop(context.WithoutCancel(s.ctx)); {
 	case errors.Is(err, app.ErrBroker):
 		return exit(cli.ExitUnavailable, err)
