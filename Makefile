@@ -62,7 +62,7 @@ demo: ## a campaign through the real system against simulators, with its books c
 nodeclient: ## a job published from Node and its event (needs node and npm)
 	bash .ci/nodeclient
 
-nested: ## the modules of their own: docker-compose.yml without an engine, the commands of the README
+nested: ## the modules of their own: docker-compose.yml without an engine, the commands of the README, dashboard and alerts
 	@set -e; for module in integration/*/go.mod; do (cd "$$(dirname "$$module")" && $(GO) test -count=1 ./...); done
 
 lines: ## deletes each line of CONTRIBUTING's table in a copy and demands that its test goes red

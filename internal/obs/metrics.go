@@ -119,8 +119,29 @@ func (l scrapeLog) Println(v ...any) {
 	l.log.Warn().Interface("fault", v).Msg("a scrape of the metrics is not complete")
 }
 
-// Know makes the series of an app that this worker has, so that their first increase is seen as one.
-func (m *Metrics) Know(platform, app string) { m.series(platform, app) }
+// newsStates are the states of credential and provider events.
+var newsStates = map[results.Kind][]string{
+	results.KindCredential: {"rejected", "reloaded", "unusable", "expiring", "expired", "wrong_environment", "push_key_rejected"},
+	results.KindProvider:   {"opened", "closed"},
+}
+
+// Know makes the series of an app that this worker has: the first increase of one that is not there is not seen as an increase.
+func (m *Metrics) Know(platform, app string) {
+	m.series(platform, app)
+	for _, outcome := range []string{outcomeUncertain, outcomeSkipped} {
+		m.pushes.WithLabelValues(platform, app, outcome, string(results.ActionNone))
+	}
+	for kind, states := range newsStates {
+		for _, state := range states {
+			m.news.WithLabelValues(platform, app, string(kind), state)
+		}
+	}
+	for _, name := range []string{app, unknownApp} {
+		for _, reason := range results.DeadReasons() {
+			m.dead.WithLabelValues(platform, name, reason)
+		}
+	}
+}
 
 // Event counts a stored event. known says that its app is one of this worker's.
 func (m *Metrics) Event(e *results.Event, known bool, unsure func(reason string) bool) {

@@ -170,7 +170,11 @@ func TestTroubleAndNews(t *testing.T) {
 func TestKnownAppsHaveTheirSeriesFromTheStart(t *testing.T) {
 	m := NewMetrics(Sources{}, zerolog.Nop())
 	m.Know("apns", "shop")
-	wants(t, scraped(t, m), `volley_push_total{action="none",app="shop",outcome="sent",platform="apns"} 0`, `volley_resent_total{app="shop",platform="apns"} 0`)
+	wants(t, scraped(t, m), `volley_push_total{action="none",app="shop",outcome="sent",platform="apns"} 0`, `volley_resent_total{app="shop",platform="apns"} 0`,
+		`volley_push_total{action="none",app="shop",outcome="uncertain",platform="apns"} 0`,
+		`volley_news_total{app="shop",kind="credential",platform="apns",state="rejected"} 0`,
+		`volley_dead_letters_total{app="shop",platform="apns",reason="poison"} 0`,
+		`volley_dead_letters_total{app="_",platform="apns",reason="unknown_app"} 0`)
 }
 
 func TestScrapeAsksItsSources(t *testing.T) {
