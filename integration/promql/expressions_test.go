@@ -135,7 +135,7 @@ func (c catalogue) matcher(metric string, own []string, m *labels.Matcher) []str
 		return nil
 	}
 	var faults []string
-	for _, word := range strings.Split(m.Value, "|") { // of an alternative, each must be a word that there is
+	for _, word := range strings.SplitSeq(m.Value, "|") { // of an alternative, each must be a word that there is
 		if !slices.Contains(values, word) {
 			faults = append(faults, metric+" never has "+m.Name+" "+word)
 		}
@@ -244,15 +244,15 @@ func TestDashboard(t *testing.T) {
 func TestFaultsAreFound(t *testing.T) {
 	c := documented(t)
 	for expression, want := range map[string]string{
-		`sum(rate(volley_push_total[5m]`:              "unclosed",
-		`volley_pushes_total`:                         "no metric volley_pushes_total",
-		`volley_push_total{result="sent"}`:            "has no label result",
-		`volley_push_total{outcome="send"}`:           "never has",
-		`volley_push_total{outcome!="send"}`:          "never has",
-		`volley_push_total{outcome=~"send|fail"}`:     "never has",
-		`volley_dead_letters_total{reason="posion"}`:  "never has",
-		`sum by (application) (volley_push_total)`:    "no metric in it has the label application",
-		`volley_slots / on (kind) volley_slots_taken`: "no metric in it has the label kind",
+		`sum(rate(volley_push_total[5m]`:               "unclosed",
+		`volley_pushes_total`:                          "no metric volley_pushes_total",
+		`volley_push_total{result="sent"}`:             "has no label result",
+		`volley_push_total{outcome="send"}`:            "never has",
+		`volley_push_total{outcome!="send"}`:           "never has",
+		`volley_push_total{outcome=~"send|fail"}`:      "never has",
+		`volley_dead_letters_total{reason="poisoned"}`: "never has",
+		`sum by (application) (volley_push_total)`:     "no metric in it has the label application",
+		`volley_slots / on (kind) volley_slots_taken`:  "no metric in it has the label kind",
 		`time()`: "asks for no metric",
 	} {
 		if got := strings.Join(c.faults(expression), "; "); want != "" && !strings.Contains(got, want) {

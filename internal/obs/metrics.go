@@ -121,7 +121,7 @@ func (l scrapeLog) Println(v ...any) {
 
 // newsStates are the states of credential and provider events.
 var newsStates = map[results.Kind][]string{
-	results.KindCredential: {"rejected", "reloaded", "unusable", "expiring", "expired", "wrong_environment", "push_key_rejected"},
+	results.KindCredential: {"rejected", "reloaded", "unusable", "expiring", "expired", "wrong_environment", "push_key_rejected", "added", "removed"},
 	results.KindProvider:   {"opened", "closed"},
 }
 
