@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/volleypush/volley/results"
@@ -96,4 +97,56 @@ func TestMetricsAgreeWithTheLedger(t *testing.T) {
 			t.Errorf("an unknown app is a label: %s", name)
 		}
 	}
+}
+
+// The pages that a supervisor asks, through the life of a worker: ready, without its broker, draining, with a credential that is refused.
+func TestHealthPages(t *testing.T) {
+	server, control, page := startServer(t), freePort(t), freePort(t)
+	w := start(t, "worker", nil, "run", "--simulate", "--nats-url", server.url(), "--control", control, "--http", page, "--drain-timeout", "60s", "--log-format", "json")
+	w.waitFor("is ready")
+	page = "http://" + page
+	wants := func(path string, code int, text string) {
+		t.Helper()
+		if got, body := get(t, page+path); got != code || !strings.Contains(body, text) {
+			t.Errorf("%s: %d %s, want %d and %s", path, got, body, code, text)
+		}
+	}
+	wants("/healthz", 200, `"status":"ok"`)
+	wants("/version", 200, `"go":"go1`)
+	wants("/readyz", 200, `{"ready":true,"why":[],"apps":[{"platform":"apns","app":"binary","usable":true}`)
+
+	nc := connect(t, server.url())
+	setScript(t, control, `{"rules":[{"platform":"apns","percent":100,"answer":{"reason":"InvalidProviderToken"}}]}`)
+	publish(t, nc, "push.apns", `{"message":"hi","ids":["`+token(1)+`"]}`)
+	poll(t, func() bool {
+		_, body := get(t, page+"/readyz")
+		return strings.Contains(body, "refuses its credential: InvalidProviderToken")
+	})
+	wants("/readyz", 200, `"ready":true`) // others are usable
+	setScript(t, control, `{"rules":[{"platform":"gcm","percent":100,"answer":{"latency":"10s"}}]}`)
+
+	server.signal(syscall.SIGKILL)
+	<-server.done
+	poll(t, func() bool {
+		code, body := get(t, page+"/readyz")
+		return code == 503 && strings.Contains(body, "not connected to NATS")
+	})
+	wants("/healthz", 200, "ok") // a restart of the worker mends nothing
+	if m := metrics(t, strings.TrimPrefix(page, "http://")); m["volley_broker_connected"] != 0 {
+		t.Error("the metrics say that the broker is connected")
+	}
+	server.launch(t)
+	poll(t, func() bool { code, _ := get(t, page+"/readyz"); return code == 200 })
+
+	publish(t, connect(t, server.url()), "push.gcm", `{"message":"hi","ids":["r"]}`)
+	poll(t, func() bool {
+		return metrics(t, strings.TrimPrefix(page, "http://"))[`volley_provider_requests{app="default",platform="gcm"}`] == 1
+	})
+	w.signal(syscall.SIGTERM)
+	poll(t, func() bool {
+		code, body := get(t, page+"/readyz")
+		return code == 503 && strings.Contains(body, "draining")
+	})
+	wants("/healthz", 200, "ok")
+	setScript(t, control, `{"rules":[]}`)
 }

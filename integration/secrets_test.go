@@ -53,7 +53,7 @@ func TestNothingSecretIsWritten(t *testing.T) {
 			t.Errorf("the %s was written", what)
 		}
 	}
-	if !strings.Contains(written, "event committed") {
+	if !strings.Contains(written, "job done") {
 		t.Error("the log holds no events: this test would see nothing")
 	}
 }

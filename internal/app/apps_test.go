@@ -187,7 +187,7 @@ func TestAppsComeChangeAndGo(t *testing.T) {
 				c.MaxSegments, c.NATS.Listen = 9, "127.0.0.1:1"
 				c.Log.Levels = map[string]string{"volley": "debug"}
 			},
-			known: "default", kept: true, logs: []string{"restart the worker for them: nats.listen, max_segments, log.levels"},
+			known: "default", kept: true, logs: []string{"restart the worker for them: nats.listen, max_segments"},
 		},
 		{
 			name: "two quotas of one project", edit: func(c *config.Config) {
@@ -230,6 +230,29 @@ func TestAppsComeChangeAndGo(t *testing.T) {
 				t.Errorf("told %d times of what could not be proved", n)
 			}
 		})
+	}
+}
+
+// The levels of the log follow the configuration at once; one that can't be used leaves them alone.
+func TestLevelsFollowTheConfiguration(t *testing.T) {
+	e := newEstate(t)
+	var set []config.Log
+	e.source.setLevels = func(l config.Log) error { set = append(set, l); return nil }
+	e.change(func(c *config.Config) { c.Apps["default"].APNS.DefaultBatchSize = 7 })
+	e.looks(3, false)
+	if len(set) > 0 {
+		t.Errorf("nothing of the log has changed: %+v", set)
+	}
+	e.change(func(c *config.Config) { c.Log.Levels = map[string]string{"volley.apns": "trace"} })
+	e.looks(3, false)
+	if text := e.log.String(); !strings.Contains(text, `"levels":{"volley.apns":"trace"},"message":"the levels of the log have changed"`) || strings.Contains(text, "restart the worker") {
+		t.Error(text)
+	}
+	e.change(func(c *config.Config) { c.Log.Level = "warn" })
+	e.fault = errors.New("broken")
+	e.looks(3, false)
+	if len(set) != 1 || set[0].Levels["volley.apns"] != "trace" {
+		t.Errorf("%+v", set)
 	}
 }
 

@@ -2,7 +2,6 @@ package app
 
 import (
 	"github.com/volleypush/volley/internal/obs"
-	"github.com/volleypush/volley/internal/pipeline"
 	"github.com/volleypush/volley/internal/queue"
 	"github.com/volleypush/volley/jobs"
 )
@@ -17,13 +16,12 @@ const (
 // sources are what a scrape of the metrics reads. They exist before what they read does: the pipeline, which is observed, comes last.
 type sources struct {
 	worker               *Worker
-	core                 *pipeline.Core
 	deliveries, segments *queue.Slots
 }
 
 // of fills in what was made since.
-func (s *sources) of(core *pipeline.Core, deliveries, segments *queue.Slots) {
-	s.core, s.deliveries, s.segments = core, deliveries, segments
+func (s *sources) of(deliveries, segments *queue.Slots) {
+	s.deliveries, s.segments = deliveries, segments
 }
 
 // metrics makes the worker's metrics. Nothing may be scraped before of.
@@ -43,7 +41,7 @@ func (s *sources) apps() []obs.AppState {
 	out := make([]obs.AppState, len(states))
 	for i, a := range states {
 		out[i] = obs.AppState{
-			Platform: string(a.Platform), App: a.App, BreakerOpen: s.core.Breaker(a.Platform, a.App).Open,
+			Platform: string(a.Platform), App: a.App, BreakerOpen: s.worker.core.Breaker(a.Platform, a.App).Open,
 			Connections: a.Connections, UnderWay: a.UnderWay, CredentialExpires: a.CredentialExpires, ClockSkew: a.ClockSkew,
 		}
 	}
@@ -51,7 +49,7 @@ func (s *sources) apps() []obs.AppState {
 }
 
 func (s *sources) state() obs.WorkerState {
-	sending, most := s.core.Segments()
+	sending, most := s.worker.core.Segments()
 	return obs.WorkerState{
 		Connected: s.worker.broker.Connected(), Reconnects: s.worker.broker.Reconnects(), ClockOffset: s.worker.broker.ClockOffset(),
 		Draining: s.worker.running.Err() != nil,

@@ -2,6 +2,7 @@ package app
 
 import (
 	"errors"
+	"maps"
 	"strings"
 
 	"github.com/volleypush/volley/internal/config"
@@ -13,6 +14,8 @@ import (
 type source struct {
 	changes
 	read func() (*config.Config, error)
+	// setLevels puts the levels of the log in force; nil for nobody does.
+	setLevels func(config.Log) error
 }
 
 // reread reads the configuration again if its file has changed. It answers whether another one is wanted now; one that can't be used is
@@ -35,8 +38,22 @@ func (k *keeper) reread(now bool, tell func(*results.Event)) bool {
 		k.log.Warn().Str("file", file).Strs("settings", fixed).
 			Msg("settings have changed that hold from the next start on; restart the worker for them: " + strings.Join(fixed, ", "))
 	}
+	k.setLevels(next.Log)
 	k.want = next
 	return true
+}
+
+// setLevels puts other levels of the log in force.
+func (k *keeper) setLevels(next config.Log) {
+	had := k.want.Log
+	if k.source.setLevels == nil || had.Level == next.Level && maps.Equal(had.Levels, next.Levels) {
+		return
+	}
+	if err := k.source.setLevels(next); err != nil {
+		k.log.Error().Err(err).Msg("the levels of the log stay as they are") // they were validated
+		return
+	}
+	k.log.Info().Str("level", next.Level).Interface("levels", next.Levels).Msg("the levels of the log have changed")
 }
 
 // tellFaults raises an event for each app that the faults of a configuration are about.

@@ -32,6 +32,8 @@ type Options struct {
 	// "" and nil leave the apps as they are.
 	File string
 	Read func() (*config.Config, error)
+	// SetLevels puts the levels of a configuration that was read again in force; nil leaves them as they are.
+	SetLevels func(config.Log) error
 	// CredentialLook is the pause between two looks at the files of credentials; 0 is half a minute.
 	CredentialLook time.Duration
 }
@@ -49,9 +51,9 @@ type Worker struct {
 	done    chan struct{}
 	err     error
 	http    *httpServer
+	core    *pipeline.Core
 	metrics *obs.Metrics
 	loads   *loads
-	core    *pipeline.Core
 }
 
 // Start starts a worker: credentials, broker, streams, pulls, in this order. An error leaves nothing running.
@@ -70,7 +72,7 @@ func Start(ctx context.Context, o Options) (*Worker, error) {
 		keeper.every = o.CredentialLook
 	}
 	if o.Read != nil {
-		keeper.source = &source{changes: watch(o.File), read: o.Read}
+		keeper.source = &source{changes: watch(o.File), read: o.Read, setLevels: o.SetLevels}
 	}
 	if w.broker, err = StartBroker(ctx, o.Config, o.Log); err != nil {
 		return nil, errors.Join(err, registry.Close())
@@ -98,20 +100,22 @@ func (w *Worker) begin(ctx context.Context) error {
 	group, running := errgroup.WithContext(running)
 	w.running = running
 	w.loads = &loads{ask: w.broker.Load, now: time.Now, log: w.options.Log("volley.http")}
-	observed := &sources{worker: w}
-	w.metrics = observed.metrics()
+	from := &sources{worker: w}
+	w.metrics = from.metrics()
+	observed := newObserver(w.options.Log("volley.pipeline"), w.metrics, w.registry, time.Now)
 	orders := w.broker.Watch()
 	dying := newMortal(w.broker.Conn)
 	core := pipeline.New(dying.ports(pipeline.Params{
 		Events: w.broker, Work: w.broker, Status: w.broker, Dead: w.broker, Claims: w.broker, Clock: w.broker, Control: orders, Apps: w.registry,
-		Observer: observer{w.options.Log("volley.pipeline"), w.metrics, w.registry}, Random: rand.Float64, Wait: wait,
+		Observer: observed, Random: rand.Float64, Wait: wait,
 		MaxPayload: w.broker.MaxPayload(), MaxSegments: c.MaxSegments, Worker: c.Worker,
 		AckWait: c.AckWait, Nonce: uuid.NewString, Draining: running,
 	}))
-	w.core = core
 	// Segments have slots of their own, as many as are sent at once: a worker that pulled more would keep them from the others.
 	deliveries, segments := queue.NewSlots(c.MaxDeliveries), queue.NewSlots(c.MaxSegments)
-	observed.of(core, deliveries, segments)
+	w.core = core
+	from.of(deliveries, segments)
+	group.Go(func() error { return observed.run(running) })
 	crew := &shift{
 		worker: w, core: core, running: running, handling: handling, group: group, orders: orders, handle: dying.handle(core.Handle), segments: segments,
 		pulls: map[sideKey]context.CancelFunc{}, feedback: w.newFeedback(), readers: map[string]reader{},
@@ -160,6 +164,7 @@ func (w *Worker) begin(ctx context.Context) error {
 	})
 	go func() {
 		w.err = group.Wait()
+		observed.tellSums()
 		close(w.done)
 	}()
 	return nil

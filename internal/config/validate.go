@@ -40,7 +40,7 @@ var (
 	logLevels  = []string{"trace", "debug", "info", "warn", "error"}
 	logFormats = []string{"auto", "console", "json"}
 	// components are the parts of the worker that log. Each but the first also stands for whatever is below it.
-	components = []string{"volley", "volley.app", "volley.nats", "volley.queue", "volley.pipeline", "volley.provider", "volley.apns", "volley.gcm"}
+	components = []string{"volley", "volley.app", "volley.nats", "volley.queue", "volley.pipeline", "volley.provider", "volley.apns", "volley.gcm", "volley.http"}
 )
 
 // Fault is one thing wrong with the configuration.

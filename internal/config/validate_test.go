@@ -145,7 +145,7 @@ func TestInvalid(t *testing.T) {
 		"component":          {func(c *Config) { c.Log.Levels = map[string]string{"apns": "info"} }, "log.levels.apns names no component"},
 		"component, misspelt": {
 			func(c *Config) { c.Log.Levels = map[string]string{"volley.apn": "info"} },
-			"log.levels.volley.apn names no component; known are volley, volley.app, volley.nats, volley.queue, volley.pipeline, volley.provider, volley.apns, volley.gcm and what is below them",
+			"log.levels.volley.apn names no component; known are volley, volley.app, volley.nats, volley.queue, volley.pipeline, volley.provider, volley.apns, volley.gcm, volley.http and what is below them",
 		},
 		"component, longer":   {func(c *Config) { c.Log.Levels = map[string]string{"volley.apnsx": "info"} }, "log.levels.volley.apnsx names no component"},
 		"component, capitals": {func(c *Config) { c.Log.Levels = map[string]string{"volley.apns.X": "info"} }, "log.levels.volley.apns.X names no component"},

@@ -5,6 +5,8 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -24,10 +26,26 @@ const (
 
 // Logs makes the loggers of all components, which write to one place. It is safe for concurrent use.
 type Logs struct {
-	base   zerolog.Logger
-	level  zerolog.Level
-	levels map[string]zerolog.Level
+	base zerolog.Logger
+
+	mu     sync.Mutex
+	levels levels
+	// gates are those of the components that have a logger.
+	gates map[string]*gate
 }
+
+// levels are what a configuration says.
+type levels struct {
+	all zerolog.Level
+	of  map[string]zerolog.Level
+}
+
+// gate is the level of one component at the moment. As a sampler it is asked before a line is made, and it is shared by all copies of
+// the component's logger.
+type gate struct{ level atomic.Int32 }
+
+// Sample implements zerolog.Sampler.
+func (g *gate) Sample(level zerolog.Level) bool { return int32(level) >= g.level.Load() }
 
 // New makes the logs of a configuration, written to out one line at a time. Format auto writes for people if out is a
 // terminal, else JSON. Colours are for terminals only, and not if NO_COLOR is set (https://no-color.org) or TERM is dumb.
@@ -39,15 +57,9 @@ func New(log config.Log, out io.Writer) (*Logs, error) {
 }
 
 func newLogs(log config.Log, out io.Writer, terminal, colour bool, now func() time.Time) (*Logs, error) {
-	l := &Logs{levels: make(map[string]zerolog.Level, len(log.Levels))}
-	var err error
-	if l.level, err = parseLevel("log.level", log.Level); err != nil {
+	l := &Logs{gates: map[string]*gate{}}
+	if err := l.SetLevels(log); err != nil {
 		return nil, err
-	}
-	for name, text := range log.Levels {
-		if l.levels[name], err = parseLevel("log.levels."+name, text); err != nil {
-			return nil, err
-		}
 	}
 	switch {
 	case log.Format == "console" || log.Format == "auto" && terminal:
@@ -63,20 +75,50 @@ func newLogs(log config.Log, out io.Writer, terminal, colour bool, now func() ti
 	return l, nil
 }
 
-// Component returns the logger of one component: "volley", "volley.apns", "volley.apns.feedback". Its level is the one
-// that is configured for it or for the nearest name above it.
-func (l *Logs) Component(name string) zerolog.Logger {
-	return l.base.With().Str(FieldLogger, name).Logger().Level(l.levelOf(name))
+// SetLevels puts the levels of a configuration in force, also for the loggers that there are. The error names a level that does not exist;
+// then nothing has changed.
+func (l *Logs) SetLevels(log config.Log) (err error) {
+	next := levels{of: make(map[string]zerolog.Level, len(log.Levels))}
+	if next.all, err = parseLevel("log.level", log.Level); err != nil {
+		return err
+	}
+	for name, text := range log.Levels {
+		if next.of[name], err = parseLevel("log.levels."+name, text); err != nil {
+			return err
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.levels = next
+	for name, g := range l.gates {
+		g.level.Store(int32(next.level(name)))
+	}
+	return nil
 }
 
-func (l *Logs) levelOf(name string) zerolog.Level {
+// Component returns the logger of one component: "volley", "volley.apns", "volley.apns.feedback". Its level is the one
+// that is configured for it or for the nearest name above it, now and after SetLevels.
+func (l *Logs) Component(name string) zerolog.Logger {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	g := l.gates[name]
+	if g == nil {
+		g = &gate{}
+		g.level.Store(int32(l.levels.level(name)))
+		l.gates[name] = g
+	}
+	return l.base.With().Str(FieldLogger, name).Logger().Sample(g)
+}
+
+// level is that of a component.
+func (l levels) level(name string) zerolog.Level {
 	for name != "" {
-		if level, ok := l.levels[name]; ok {
+		if level, ok := l.of[name]; ok {
 			return level
 		}
 		name = name[:max(0, strings.LastIndexByte(name, '.'))]
 	}
-	return l.level
+	return l.all
 }
 
 func parseLevel(key, text string) (zerolog.Level, error) {

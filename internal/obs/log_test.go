@@ -92,7 +92,7 @@ func TestLevelsByComponent(t *testing.T) {
 	}
 	out.Reset()
 	overall := logTo(t, &out, config.Log{Level: "debug", Format: "json", Levels: map[string]string{"volley": "error"}}, false, false)
-	if overall.levelOf("volley.queue") != zerolog.ErrorLevel || overall.levelOf("other") != zerolog.DebugLevel {
+	if overall.levels.level("volley.queue") != zerolog.ErrorLevel || overall.levels.level("other") != zerolog.DebugLevel {
 		t.Error("the level of volley does not hold for what is below it")
 	}
 }
@@ -168,4 +168,36 @@ func TestLinesAreWhole(t *testing.T) {
 	if out.lines.Load() != 800 || out.clashes.Load() > 0 {
 		t.Errorf("%d lines, %d of them while another was written", out.lines.Load(), out.clashes.Load())
 	}
+}
+
+// Levels change for loggers that somebody holds, and for what was derived from them.
+func TestLevelsAtRunTime(t *testing.T) {
+	var out bytes.Buffer
+	logs := logTo(t, &out, config.Log{Level: "info", Format: "json"}, false, false)
+	queue := logs.Component("volley.queue")
+	durable := queue.With().Str("durable", "d").Logger()
+	says := func(want bool) {
+		t.Helper()
+		out.Reset()
+		queue.Debug().Msg("x")
+		durable.Debug().Msg("x")
+		again := logs.Component("volley.queue")
+		again.Debug().Msg("x")
+		if n := strings.Count(out.String(), "\n"); n != 0 && !want || n != 3 && want {
+			t.Errorf("%d lines, wanted: %v", n, want)
+		}
+	}
+	says(false)
+	if err := logs.SetLevels(config.Log{Level: "info", Levels: map[string]string{"volley": "debug"}}); err != nil {
+		t.Fatal(err)
+	}
+	says(true)
+	if err := logs.SetLevels(config.Log{Level: "info", Levels: map[string]string{"volley.queue": "loud"}}); err == nil {
+		t.Error("a level that does not exist is taken")
+	}
+	says(true)
+	if err := logs.SetLevels(config.Log{Level: "warn"}); err != nil {
+		t.Fatal(err)
+	}
+	says(false)
 }

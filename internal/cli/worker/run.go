@@ -148,7 +148,7 @@ func (r *runCommand) Run(s *session) error {
 	if err != nil {
 		return exit(cli.ExitConfig, err)
 	}
-	options := app.Options{Config: c, Log: logs.Component}
+	options := app.Options{Config: c, Log: logs.Component, SetLevels: logs.SetLevels}
 	if r.Config != "" && !r.Simulate {
 		options.File, options.Read = r.Config, func() (*config.Config, error) { return r.reread(s.Terminal) }
 	}
