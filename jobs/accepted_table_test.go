@@ -45,6 +45,9 @@ func acceptedJobs() []accepted {
 		}
 	}
 	apns(
+		`{"recipients":[{"id":"ab"}]}`, `{"recipients":[{"id":"ab","vars":null},{"id":"not hex","vars":{}}]}`,
+		`{"recipients":[{"id":"ab","vars":{"_a1":"x","b":-1.50,"c":true,"d":null,"`+repeat("v", MaxVarNameBytes)+`":""}}],"message":"{{_a1}} {{b|}} {{{{ }}"}`,
+		`{"recipients":[{"id":"ab","vars":{`+manyVars(MaxVars)+`}}],"ids":null,"extra":{"{{":["{{v1|a} b}}"]}}`,
 		`{"ids":"ab"}`, `{"ids":["ab"]}`, `{"ids":[""]}`, `{"ids":["not hex","ab","ab"]}`, " \r\n\t{ \"ids\" : [ \"ab\" , \"cd\" ] } \n",
 		`{"id":"a"`+rest, `{"id":"`+repeat("Z", 64)+`"`+rest, `{"id":"0_-"`+rest, `{"id":"push_1"`+rest, `{"id":null`+rest,
 		`{"app":"a"`+rest, `{"app":"`+repeat("a", 32)+`"`+rest, `{"app":"0_-"`+rest, `{"app":null`+rest,
@@ -72,6 +75,7 @@ func acceptedJobs() []accepted {
 		`{"deliver_at":"2106-02-07T06:28:15Z","expiration":0`+rest, `{"deliver_at":"2106-01-08T06:28:15Z"`+rest,
 	)
 	gcm(
+		`{"recipients":[{"id":"x","vars":{"a":"y"}}],"fid":true,"message":{"a":"{{a}}"},"collapse_key":"{{a}}"}`,
 		`{"ids":"x","message":"text"}`, `{"ids":"x","message":null}`, `{"ids":"x","message":[1]}`, `{"ids":"x","message":1.50}`, `{"ids":"x","message":true}`, `{"ids":"x","message":{}}`,
 		`{"ids":"x","message":{"a":1,"b":{"from":1},"From":2,"xgoogle":3}}`, `{"ids":"x","notification":{"title":"t"}}`, `{"ids":"x","android":{}}`, `{"ids":"x","apns":{}}`, `{"ids":"x","webpush":{}}`,
 		`{"ids":"x","message":{"notification":null},"notification":{"title":"t"}}`, `{"ids":"x","message":{"notification":{"title":"t"}}}`,

@@ -10,7 +10,7 @@ import (
 // fieldMessage is the one field whose null can be a value.
 const fieldMessage = "message"
 
-// fieldIDs is the field that differs between a job and its segments.
+// fieldIDs and fieldRecipients are the fields that differ between a job and its segments.
 const fieldIDs = "ids"
 
 // field is one name that a job may use.
@@ -46,6 +46,7 @@ var commonFields = []field{
 	{name: "app", set: setApp},
 	{name: "campaign", set: setCampaign},
 	{name: fieldIDs, set: setIDs},
+	{name: fieldRecipients, set: setRecipients},
 	{name: "deliver_at", set: setDeliverAt},
 	{name: "on_uncertain", set: setOnUncertain},
 }

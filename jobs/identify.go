@@ -37,6 +37,14 @@ func Identify(p Platform, body []byte) *Job {
 	case json.Unmarshal(fields["ids"], &many) != nil:
 		many = nil
 	}
+	var recipients []struct {
+		ID string `json:"id"`
+	}
+	if json.Unmarshal(fields[fieldRecipients], &recipients) == nil {
+		for _, r := range recipients {
+			many = append(many, r.ID)
+		}
+	}
 	for _, id := range many {
 		job.IDs = append(job.IDs, NewToken(id))
 	}

@@ -48,6 +48,9 @@ type Job struct {
 	// IDs are the recipients as given: device tokens or registration IDs. It is empty for a job that has a
 	// topic, condition or channel as its target. A malformed one does not fail the job: see ValidateRecipient.
 	IDs []Token
+	// Vars are the variables of each recipient, parallel to IDs; nil for a job that is the same for all of them: one with "ids" or a target.
+	// Texts of a job with Vars have placeholders; see Template.
+	Vars [][]Var
 	// Message is the job's "message", already sorted into its form.
 	Message Message
 	// DeliverAt is the time before which nothing is sent; zero means now.
@@ -59,7 +62,7 @@ type Job struct {
 	// GCM holds the platform's options; non-nil exactly if Platform is GCM.
 	GCM *GCMOptions
 
-	// source is the body, and fields its members but the ids, sorted by name: what Encode writes. Only Decode sets them.
+	// source is the body, and fields its members but the recipients, sorted by name: what Encode writes. Only Decode sets them.
 	source string
 	fields []rawField
 }

@@ -64,6 +64,10 @@ const (
 	MaxConditionTopics = 5
 	// MaxDepth is how deep the values of a job may be nested, the job itself included.
 	MaxDepth = 100
+	// MaxVars is the most variables that one recipient has.
+	MaxVars = 64
+	// MaxVarNameBytes is the longest name of a variable.
+	MaxVarNameBytes = 64
 	// MaxFaults is how many faults of one job are listed; one more then says how many were left out.
 	MaxFaults = 50
 	// MaxNameBytes is the longest unknown name that a fault quotes: a longer one may be a token in the wrong place.

@@ -1,6 +1,9 @@
 package jobs
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 func refusedJobs() []refused {
 	var all []refused
@@ -88,6 +91,32 @@ func refusedJobs() []refused {
 	add(`{"ids":7}`, `ids: must be a string or a list of strings, is a number`)
 	add(`{"ids":{"a":"b"}}`, `ids: must be a string or a list of strings, is an object`)
 	add(`{"ids":[7]}`, `ids[0]: must be a string, is a number`)
+	add(`{"recipients":[]}`, `recipients: is empty: a job needs at least one id`)
+	add(`{"recipients":{"id":"ab"}}`, `recipients: must be a list of {"id":…, "vars":{…}}, is an object`)
+	add(`{"recipients":["ab"]}`, `recipients[0]: must be an object {"id":…, "vars":{…}}, is a string`)
+	add(`{"recipients":[{"id":"ab"},{"vars":{}}]}`, `recipients[1].id: is required`)
+	add(`{"recipients":[{"id":7}]}`, `recipients[0].id: must be a string, is a number`)
+	add(`{"recipients":[{"id":"ab","name":"x"}]}`, `recipients[0].name: unknown key; a recipient has "id" and "vars"`)
+	add(`{"recipients":[{"id":"ab","vars":[]}]}`, `recipients[0].vars: must be an object, is a list`)
+	add(`{"recipients":[{"id":"ab","vars":{"a":[],"b":{}}}]}`, `recipients[0].vars.a: must be a string, a number, true or false, is a list; recipients[0].vars.b: must be a string, a number, true or false, is an object`)
+	const varForm = `: the name of a variable must be 1 to 64 letters, digits and _, the first no digit`
+	add(`{"recipients":[{"id":"ab","vars":{"1a":1}}]}`, `recipients[0].vars.1a`+varForm)
+	add(`{"recipients":[{"id":"ab","vars":{"a-b":1}}]}`, `recipients[0].vars.a-b`+varForm)
+	add(`{"recipients":[{"id":"ab","vars":{"":1}}]}`, `recipients[0].vars.(an empty name)`+varForm)
+	add(`{"recipients":[{"id":"ab","vars":{"`+repeat("v", MaxVarNameBytes+1)+`":1}}]}`, `recipients[0].vars.(a name of 65 bytes)`+varForm)
+	add(`{"recipients":[{"id":"ab","vars":{`+manyVars(MaxVars+1)+`}}]}`, `recipients[0].vars: has 65 variables, at most 64 are taken`)
+	add(`{"ids":"ab","recipients":[{"id":"ab"}]}`, `recipients: can't go with "ids": a job has one kind of recipient`)
+	blind = true // a schema sees no second member of a name, and does not look into texts
+	add(`{"recipients":[{"id":"ab","vars":{"a":1,"a":2}}]}`, `recipients.vars.a: is there twice`)
+	const noName = `has a placeholder whose name is none: it must be 1 to 64 letters, digits and _, the first no digit, like {{name}} or {{name|default}}; write {{{{ where {{ is meant to be sent`
+	for _, text := range []string{`{{}}`, `{{ name }}`, `{{1}}`, `{{a-b}}`, `{{|x}}`, `{{{a}}`, `{{^a}}`, `{{` + repeat("v", MaxVarNameBytes+1) + `}}`} {
+		add(`{"message":"`+text+`","recipients":[{"id":"ab"}]}`, `message: `+noName)
+	}
+	add(`{"title":"{{a","extra":{"x":["{{b}"]},"recipients":[{"id":"ab"}]}`,
+		`extra: has a {{ without its }}; write {{{{ where {{ is meant to be sent; title: has a {{ without its }}; write {{{{ where {{ is meant to be sent`)
+	add(`{"title":"{{a|{{b}}","recipients":[{"id":"ab"}]}`, `title: has a placeholder inside the default of another; write {{{{ where {{ is meant to be sent`)
+	add(`{"collapse_id":"{{a}}","recipients":[{"id":"ab"}]}`, `collapse_id: can't be personalised: only what the payload says can, and this is not part of it`)
+	blind = false
 	add(`{"ids":["ab",null,7]}`, `ids[1]: must be a string, is null; ids[2]: must be a string, is a number`)
 	const timeForm = `deliver_at: must be a time with a zone as in RFC 3339, like "2026-11-23T10:00:00Z"`
 	add(`{"deliver_at":"tomorrow"`+rest, timeForm)
@@ -264,4 +293,13 @@ func validValue(name string) string {
 		return `"update"`
 	}
 	return `"x"`
+}
+
+// manyVars is so many members of a "vars".
+func manyVars(n int) string {
+	all := make([]string, n)
+	for i := range all {
+		all[i] = fmt.Sprintf(`"v%d":%d`, i, i)
+	}
+	return strings.Join(all, ",")
 }

@@ -12,20 +12,25 @@ func (d *decoder) checkRecipients() {
 		targets = []string{"channel"}
 	}
 	var given []string
-	for _, name := range append([]string{fieldIDs}, targets...) {
+	for _, name := range append([]string{fieldIDs, fieldRecipients}, targets...) {
 		if d.has(name) {
 			given = append(given, name)
 		}
 	}
-	switch ids := d.given[fieldIDs]; {
+	list := fieldIDs
+	if d.has(fieldRecipients) {
+		list = fieldRecipients
+		d.checkPlaceholders()
+	}
+	switch ids := d.given[list]; {
 	case len(given) == 0:
 		d.add(fieldIDs, "is required: one id or a list of ids")
 	case len(given) > 1:
 		for _, name := range given[1:] {
 			d.add(name, "can't go with %q: a job has one kind of recipient", given[0])
 		}
-	case ids.kind == kindArray && len(d.job.IDs) == 0 && !d.faulty(fieldIDs):
-		d.add(fieldIDs, "is empty: a job needs at least one id")
+	case ids.kind == kindArray && len(d.job.IDs) == 0 && !d.faulty(list):
+		d.add(list, "is empty: a job needs at least one id")
 	}
 }
 

@@ -21,7 +21,7 @@ func (d *decoder) checkGCM() {
 			}
 		}
 	}
-	if o.FID != nil && *o.FID && !d.has(fieldIDs) {
+	if o.FID != nil && *o.FID && !d.has(fieldIDs) && !d.has(fieldRecipients) {
 		d.add("fid", `says what the ids are, but the job has no "ids"`)
 	}
 	d.overrideNotification()

@@ -74,6 +74,9 @@ func (s *Segment) Sub(bounds []int, i int) *Segment {
 	from, to := bounds[i], bounds[i+1]
 	job := *s.Job
 	job.IDs = s.Job.IDs[from:to:to]
+	if job.Vars != nil {
+		job.Vars = s.Job.Vars[from:to:to]
+	}
 	sub := *s
 	sub.Job, sub.Whole, sub.Number, sub.Segments, sub.Begun, sub.Body = &job, false, i, len(bounds)-1, false, nil
 	sub.Positions = make([]int, to-from)

@@ -7,7 +7,7 @@ import (
 
 // keep remembers a member of the body for re-encoding.
 func (j *Job) keep(name string, v value) {
-	if name != fieldIDs {
+	if name != fieldIDs && name != fieldRecipients {
 		j.fields = append(j.fields, rawField{name, v})
 	}
 }
@@ -23,15 +23,24 @@ func (j *Job) encode() []byte {
 	for _, id := range j.IDs {
 		size += id.Len() + 3
 	}
+	for _, vars := range j.Vars {
+		size += 18
+		for _, v := range vars {
+			size += v.written()
+		}
+	}
 	for _, f := range j.fields {
 		size += len(f.name) + len(f.value.raw) + 4
 	}
 	b := make([]byte, 0, size)
 	b = append(b, '{')
-	idsWritten := len(j.IDs) == 0
+	idsWritten, list, appendList := len(j.IDs) == 0, fieldIDs, j.appendIDs
+	if j.Vars != nil {
+		list, appendList = fieldRecipients, j.appendRecipients
+	}
 	for _, f := range j.fields {
-		if !idsWritten && f.name > fieldIDs {
-			b = j.appendIDs(b)
+		if !idsWritten && f.name > list {
+			b = appendList(b)
 			idsWritten = true
 		}
 		b = appendName(b, f.name)
@@ -42,7 +51,7 @@ func (j *Job) encode() []byte {
 		}
 	}
 	if !idsWritten {
-		b = j.appendIDs(b)
+		b = appendList(b)
 	}
 	return append(b, '}')
 }

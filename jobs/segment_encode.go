@@ -10,8 +10,12 @@ import (
 	"time"
 )
 
-// SegmentSchema is the number of the form of work messages that this code writes, the largest that it reads.
-const SegmentSchema = 1
+// SegmentSchema is the largest number of the forms of work messages that this code reads. It writes plainSchema where that says all, so
+// that an older worker can read what it understands; a segment of a job with variables it leaves to others.
+const (
+	SegmentSchema = 2
+	plainSchema   = 1
+)
 
 // Headers of a work message. A header that says nothing (no positions, no tries, not requeued) is left out.
 const (
@@ -49,8 +53,12 @@ func (s *Segment) Encode() (header map[string][]string, body []byte, err error) 
 	if err := s.check(); err != nil {
 		return nil, nil, err
 	}
+	schema := plainSchema
+	if s.Job.Vars != nil {
+		schema = SegmentSchema
+	}
 	header = map[string][]string{
-		HeaderSchema:      {strconv.Itoa(SegmentSchema)},
+		HeaderSchema:      {strconv.Itoa(schema)},
 		HeaderSegments:    {strconv.Itoa(s.Segments)},
 		HeaderTotal:       {strconv.Itoa(s.Total)},
 		HeaderPublished:   {s.Published.UTC().Format(time.RFC3339Nano)},
@@ -150,6 +158,8 @@ func (s *Segment) check() error {
 		return bad("its body is not the one that its fingerprint is of")
 	case !s.Whole && n > MaxSegmentRecipients:
 		return bad("it has %d recipients, more than %d", n, MaxSegmentRecipients)
+	case s.Job.Vars != nil && len(s.Job.Vars) != len(s.Job.IDs):
+		return bad("it has %d recipients and variables of %d", n, len(s.Job.Vars))
 	case s.Tries != nil && len(s.Tries) != n:
 		return bad("it has %d recipients and %d tries", n, len(s.Tries))
 	case s.Positions != nil && len(s.Positions) != n:

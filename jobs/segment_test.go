@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -272,7 +273,7 @@ func TestNewerSegmentIsRecognised(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	header[HeaderSchema] = []string{"2"}
+	header[HeaderSchema] = []string{strconv.Itoa(SegmentSchema + 1)}
 	if _, err := DecodeSegment("push.work.apns.default.normal.promo-7.all.0", header, []byte("?")); !errors.Is(err, ErrNewerSegment) {
 		t.Error(err)
 	}

@@ -4,9 +4,15 @@ package jobs
 // [bounds[i], bounds[i+1]). A segment has at most MaxSegmentRecipients, and few enough bytes that its event fits a
 // message of maxPayload bytes even when all of them fail. A recipient too long for that still gets its own segment.
 func Split(ids []Token, maxPayload int) []int {
+	return (&Job{IDs: ids}).Split(maxPayload)
+}
+
+// Split cuts the job's recipients into segments as the function does. Their variables count too: what is rendered for a segment is
+// held in memory while it is sent.
+func (j *Job) Split(maxPayload int) []int {
 	bounds := []int{0}
-	for from := 0; from < len(ids); {
-		from += fitting(ids[from:], maxPayload)
+	for from := 0; from < len(j.IDs); {
+		from += j.fitting(from, maxPayload)
 		bounds = append(bounds, from)
 	}
 	return bounds
@@ -17,14 +23,19 @@ func FitsOne(j *Job, maxPayload int) bool {
 	if _, target := j.Target(); target {
 		return true
 	}
-	return fitting(j.IDs, maxPayload) == len(j.IDs)
+	return j.fitting(0, maxPayload) == len(j.IDs)
 }
 
-// fitting returns how many of the first ids make one segment: at least one, if there is one.
-func fitting(ids []Token, maxPayload int) int {
-	room := maxPayload - EventReserve
+// fitting returns how many recipients make one segment, from one of them on: at least one, if there is one.
+func (j *Job) fitting(from, maxPayload int) int {
+	room, ids := maxPayload-EventReserve, j.IDs[from:]
 	for n, id := range ids {
 		room -= 2*id.written() + EventPerRecipient
+		if j.Vars != nil {
+			for _, v := range j.Vars[from+n] {
+				room -= v.written()
+			}
+		}
 		if n == MaxSegmentRecipients || n > 0 && room < 0 {
 			return n
 		}

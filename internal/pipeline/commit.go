@@ -145,7 +145,7 @@ func nextRound(seg *jobs.Segment, event *results.Event) (*jobs.Segment, error) {
 	next.Whole, next.Round, next.Prior, next.Body = false, event.Round+1, prior, nil
 	next.Positions, next.Tries = nil, nil
 	job := *seg.Job
-	job.IDs = nil
+	job.IDs, job.Vars = nil, nil
 	for i := range seg.Job.Recipients() {
 		position := seg.Position(i)
 		try, goesOn := at[position]
@@ -157,6 +157,9 @@ func nextRound(seg *jobs.Segment, event *results.Event) (*jobs.Segment, error) {
 		next.Tries = append(next.Tries, try)
 		if _, target := seg.Job.Target(); !target {
 			job.IDs = append(job.IDs, seg.Job.IDs[i])
+			if seg.Job.Vars != nil {
+				job.Vars = append(job.Vars, seg.Job.Vars[i])
+			}
 		}
 	}
 	if len(at) > 0 || len(next.Positions) != len(event.Retry.Indexes) {

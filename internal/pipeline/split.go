@@ -14,7 +14,7 @@ import (
 // found finished by the check before its send.
 func (c *Core) split(ctx context.Context, h held) error {
 	job := h.seg.Job
-	want := Plan{Fingerprint: h.seg.Fingerprint, Campaign: job.Campaign, Round: h.seg.Round, Bounds: jobs.Split(job.IDs, c.MaxPayload)}
+	want := Plan{Fingerprint: h.seg.Fingerprint, Campaign: job.Campaign, Round: h.seg.Round, Bounds: job.Split(c.MaxPayload)}
 	plan, err := c.Status.Plan(ctx, job.Platform, job.App, h.seg.JobID, want)
 	if err != nil {
 		return fmt.Errorf("storing the plan of the split: %w", err)
