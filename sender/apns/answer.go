@@ -52,7 +52,7 @@ func (r reply) outcome(shared *headers, now time.Time) sender.Outcome {
 // isOurs says whether a name is one of our own rows, which no provider may choose.
 func isOurs(name string) bool {
 	switch name {
-	case MalformedToken, ConnectionFailed, ServerNotTrusted, CertificateRefused, ConnectionLost, GoAway, RefusedStream,
+	case MalformedToken, MissingVariable, ConnectionFailed, ServerNotTrusted, CertificateRefused, ConnectionLost, GoAway, RefusedStream,
 		NotBegun, AnswerLost, AnswerTimeout, AnswerNotAwaited, WriteFailed, Unsendable, UnsendableApp, FeedbackService:
 		return true
 	}

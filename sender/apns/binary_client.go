@@ -122,10 +122,13 @@ func (c *Client) deliverBinary(ctx context.Context, r *Request, out []sender.Out
 	}
 	one.timeout = max(c.requestTimeout, one.errorTimeout)
 	for i := range out {
-		if out[i] = (sender.Outcome{}); ValidToken(r.Tokens[i]) {
-			one.todo = append(one.todo, i)
-		} else {
+		switch out[i] = (sender.Outcome{}); {
+		case !ValidToken(r.Tokens[i]):
 			out[i] = sender.Failed(Reason(MalformedToken), 0)
+		case r.tooLarge(i, MaxBinaryPayload):
+			out[i] = sender.Failed(Reason("PayloadTooLarge"), 0)
+		default:
+			one.todo = append(one.todo, i)
 		}
 	}
 	switch {
@@ -153,7 +156,7 @@ func (c *Client) deliverBinaryEach(ctx context.Context, requests []*Request, pro
 // place for is one, with the way out.
 func (c *Client) binaryMessage(r *Request) (message, Problems) {
 	var problems Problems
-	m := message{payload: r.Payload, priority: PriorityHigh, expires: r.Expiration.given, expiration: uint32(min(r.Expiration.unix, math.MaxUint32))} //nolint:gosec // ExpireAt knows no negative time
+	m := message{payload: string(r.Payload), priority: PriorityHigh, expires: r.Expiration.given, expiration: uint32(min(r.Expiration.unix, math.MaxUint32))} //nolint:gosec // ExpireAt knows no negative time
 	lacks := func(reason, field, what string) {
 		problems.add(reason, field, "protocol binary has no "+what+"; leave it out, or set the app to protocol: http2")
 	}
@@ -191,6 +194,9 @@ func (c *Client) binaryMessage(r *Request) (message, Problems) {
 	}
 	if r.Channel != "" {
 		lacks("BadChannelId", "channel", "broadcast channels")
+	}
+	if r.Payloads != nil && len(r.Payloads) != len(r.Tokens) {
+		problems.add("BadRequestPayload", "", fmt.Sprintf("%d payloads for %d recipients", len(r.Payloads), len(r.Tokens)))
 	}
 	if r.IDs != nil {
 		lacks("BadMessageId", "", "apns-ids")

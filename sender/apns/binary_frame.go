@@ -23,9 +23,9 @@ const (
 	packetSize = 6
 )
 
-// message is what all notifications of a request share on the wire.
+// message is what all notifications of a request share on the wire. The payload may also be a recipient's own.
 type message struct {
-	payload    []byte
+	payload    string
 	expiration uint32
 	expires    bool // false leaves the item out
 	priority   byte

@@ -18,7 +18,7 @@ func TestBinaryFrame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := message{payload: payload, expiration: 30, expires: true, priority: 10}
+	m := message{payload: string(payload), expiration: 30, expires: true, priority: 10}
 	want := "02" + "0000005e" + "01" + "0020" + strings.Repeat("11", 32) + "02" + "0026" + hex.EncodeToString([]byte(`{"aps":{"alert":"sample"},"foo":"bar"}`)) +
 		"03" + "0004" + "00000000" + "04" + "0004" + "0000001e" + "05" + "0001" + "0a"
 	got := hex.EncodeToString(m.append(nil, strings.Repeat("11", 32), 0))

@@ -97,7 +97,9 @@ func (s *session) fill() bool {
 		buffer = buffer[:0]
 		for i, f := range batch {
 			identifier++
-			buffer = f.call.message.append(buffer, f.call.request.Tokens[f.recipient], identifier)
+			m := f.call.message
+			m.payload = f.call.request.payload(f.recipient, m.payload)
+			buffer = m.append(buffer, f.call.request.Tokens[f.recipient], identifier)
 			ends[i] = len(buffer)
 		}
 		n, err := s.write(buffer)

@@ -324,7 +324,7 @@ func (c *Client) add(one *call, r *Request, out []sender.Outcome) {
 	}
 	one.batch = max(one.batch, either(max(r.BatchSize, 0), DefaultBatchSize))
 	one.errorTimeout = max(one.errorTimeout, either(max(r.ErrorTimeout, 0), c.requestTimeout))
-	one.left += prepare(r, out)
+	one.left += prepare(r, out, PayloadLimit(shared.pushType))
 }
 
 // run has the pool do the call and waits for its outcomes.
@@ -344,7 +344,7 @@ func (c *Client) run(ctx context.Context, one *call) {
 }
 
 // prepare sets the outcome of each recipient that can't be sent, unsets that of the others, and says how many those are.
-func prepare(r *Request, out []sender.Outcome) (good int) {
+func prepare(r *Request, out []sender.Outcome, limit int) (good int) {
 	for i := range out {
 		out[i] = sender.Outcome{}
 		switch {
@@ -352,6 +352,8 @@ func prepare(r *Request, out []sender.Outcome) (good int) {
 			out[i] = sender.Failed(Reason(MalformedToken), 0)
 		case r.IDs != nil && !isUUID(r.IDs[i]):
 			out[i] = sender.Failed(Reason("BadMessageId"), 0)
+		case r.tooLarge(i, limit):
+			out[i] = sender.Failed(Reason("PayloadTooLarge"), 0)
 		default:
 			good++
 		}

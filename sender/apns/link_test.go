@@ -420,7 +420,7 @@ func TestStreamIDsRunOut(t *testing.T) {
 func TestDroppedFlightsAreNeverWritten(t *testing.T) {
 	var given flight
 	b := &body{flight: &given}
-	b.rest.Reset([]byte("payload"))
+	b.rest.Reset("payload")
 	first := given.drop()
 	if again := given.drop(); !first || !again {
 		t.Error("a flight that nobody took is unsent, however often it is asked")
@@ -430,7 +430,7 @@ func TestDroppedFlightsAreNeverWritten(t *testing.T) {
 	}
 	var taken flight
 	b = &body{flight: &taken}
-	b.rest.Reset([]byte("payload"))
+	b.rest.Reset("payload")
 	if n, err := b.Read(make([]byte, 4)); n != 4 || err != nil {
 		t.Errorf("%d bytes, %v", n, err)
 	}

@@ -1,7 +1,6 @@
 package apns
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -10,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,6 +39,7 @@ type flight struct {
 	part *part
 	// path, id (apns-id) and authorization are the request's head beside what its part says.
 	path, id, authorization string
+	payload                 string
 	begun                   int64 // on the wire's clock
 	// state settles the race between net/http taking the body and the call giving up: exactly one of them wins.
 	state atomic.Uint32
@@ -130,7 +131,10 @@ func (l *nethttpLink) start(c *call, positions []int, authorization string) int 
 	n := min(len(positions), l.free())
 	for _, i := range positions[:n] {
 		one, k := c.part(i)
-		f := &flight{call: c, part: one, path: one.shared.path(one.request, k), id: one.id(k), authorization: authorization, begun: l.wire.now()}
+		f := &flight{
+			call: c, part: one, path: one.shared.path(one.request, k), id: one.id(k), authorization: authorization,
+			payload: one.request.payload(k, one.body), begun: l.wire.now(),
+		}
 		l.flying.Add(1)
 		l.wg.Go(func() {
 			one := l.roundTrip(f)
@@ -183,7 +187,7 @@ func (l *nethttpLink) close() {
 // body gives the payload to net/http once, unless the flight was dropped before.
 type body struct {
 	flight *flight
-	rest   bytes.Reader
+	rest   strings.Reader
 }
 
 func (b *body) Read(p []byte) (int, error) {
@@ -246,7 +250,7 @@ func (l *nethttpLink) request(ctx context.Context, f *flight) *http.Request {
 		}
 	}
 	b := &body{flight: f}
-	b.rest.Reset(f.part.request.Payload)
+	b.rest.Reset(f.payload)
 	request := &http.Request{
 		Method:        http.MethodPost,
 		URL:           &url.URL{Scheme: "https", Host: l.host, Path: f.path},

@@ -74,7 +74,7 @@ func (l *pipelined) start(c *call, positions []int, authorization string) int {
 	l.requests = l.requests[:0]
 	for _, i := range positions {
 		one, k := c.part(i)
-		r := h2.Request{Template: l.templates.of(one, l.host, authorization, c.batch), Body: one.body, Owner: c, Index: i}
+		r := h2.Request{Template: l.templates.of(one, l.host, authorization, c.batch), Body: one.request.payload(k, one.body), Owner: c, Index: i}
 		if one.shared.channel == "" {
 			r.Path = one.request.Tokens[k]
 		}

@@ -14,6 +14,9 @@ import (
 const (
 	// MalformedToken was never sent: the device token is not hex, of odd length, empty, or longer than 100 bytes.
 	MalformedToken = "MalformedToken"
+	// MissingVariable was never sent: the payload has a placeholder, and the recipient no variable of that name. Clients never answer it; it is
+	// for those who make payloads for each recipient.
+	MissingVariable = "MissingVariable"
 	// ConnectionFailed: no connection could be opened, so nothing was sent.
 	ConnectionFailed = "ConnectionFailed"
 	// ServerNotTrusted: the server's certificate could not be verified, so nothing was sent.
@@ -147,6 +150,7 @@ var rows = map[string]row{
 
 	// Ours: what the provider did not say.
 	MalformedToken:     {sender.Rejected, false, 0, faceToken, none},
+	MissingVariable:    {sender.Rejected, false, 0, faceNoPayload, fixPayload},
 	ConnectionFailed:   {sender.Unsent, true, 0, faceUnsendable, retry},
 	ServerNotTrusted:   {sender.Unsent, true, 0, faceUnsendable, fixCred},
 	CertificateRefused: {sender.Credential, true, 0, faceAuth, fixCred},

@@ -74,6 +74,7 @@ func TestReasons(t *testing.T) {
 		{"TopicMismatch", sender.BadJob, false, 0, InvalidTopicSizeError, "6", "Invalid topic size", "fix_payload"},
 
 		{"MalformedToken", sender.Rejected, false, 0, InvalidTokenError, "8", "Invalid token", "none"},
+		{"MissingVariable", sender.Rejected, false, 0, MissingPayloadError, "4", "Missing payload", "fix_payload"},
 		{"ConnectionFailed", sender.Unsent, wide, 0, UnsendableError, "", "Unable to send due to previous error", "retry"},
 		{"ServerNotTrusted", sender.Unsent, wide, 0, UnsendableError, "", "Unable to send due to previous error", "fix_credential"},
 		{"CertificateRefused", sender.Credential, wide, 0, AuthError, "", "Authentication failed", "fix_credential"},

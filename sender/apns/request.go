@@ -19,6 +19,9 @@ type Request struct {
 	IDs []string
 	// Payload is the JSON body, as Message.Payload renders it.
 	Payload []byte
+	// Payloads, if set, is the payload of each token. Payload then stands for all of them: it is what the push type is taken from and what Validate
+	// looks at. Of the others only the size is looked at; one that is too large fails alone. A broadcast has none.
+	Payloads []string
 	// Topic is the app's bundle id, with or without the push type's suffix; "" means Config.Topic.
 	Topic string
 	// PushType is apns-push-type; "" means PushTypeOf(Payload).
@@ -46,6 +49,17 @@ type Request struct {
 	// read is what Validate found in the payload, so that Deliver need not read it again.
 	read *reading
 }
+
+// payload is what recipient i is sent, if it has one of its own, else the shared one.
+func (r *Request) payload(i int, shared string) string {
+	if r.Payloads != nil {
+		return r.Payloads[i]
+	}
+	return shared
+}
+
+// tooLarge says whether recipient i has a payload of its own that is larger than the limit.
+func (r *Request) tooLarge(i, limit int) bool { return r.Payloads != nil && len(r.Payloads[i]) > limit }
 
 // reading is a payload that was read.
 type reading struct {
@@ -119,6 +133,9 @@ func (c *Client) headersOf(r *Request) (headers, Problems) {
 		problems.add("PayloadTooLarge", "message", fmt.Sprintf("the payload has %d bytes, push type %s allows %d", len(r.Payload), clip(h.pushType), limit))
 	case !body.valid:
 		problems.add("BadRequestPayload", "payload", "not valid JSON")
+	}
+	if r.Payloads != nil && (r.Channel != "" || len(r.Payloads) != len(r.Tokens)) {
+		problems.add("BadRequestPayload", "", fmt.Sprintf("%d payloads for %d recipients", len(r.Payloads), r.recipients()))
 	}
 	if r.IDs != nil && len(r.IDs) != r.recipients() {
 		problems.add("BadMessageId", "", fmt.Sprintf("%d apns-ids for %d recipients", len(r.IDs), r.recipients()))

@@ -92,7 +92,8 @@ type Request struct {
 	Tokens []string
 	// Message comes from Prepare, for the client's protocol.
 	Message *Prepared
-	// Messages, if set, is the message of each of Tokens, instead of the one Message. None of them has a target.
+	// Messages, if set, is the message of each of Tokens, instead of the one Message; see Personal.For. None of them has a target. Legacy sends
+	// those with the same one together.
 	Messages []*Prepared
 	// ErrorTimeout is how long each answer may take; 0 is the client's RequestTimeout.
 	ErrorTimeout time.Duration

@@ -101,7 +101,11 @@ func (r *rendering) fcmData() map[string]any {
 		if reservedKey(key) {
 			r.faultf("message", "the data key %s is reserved by Google", quoteKey(key))
 		}
-		if text, ok := stringValue(object[key]); ok {
+		value := object[key]
+		if r.personal {
+			value = nested(value)
+		}
+		if text, ok := stringValue(value); ok {
 			data[key] = text
 		}
 	}

@@ -2,6 +2,7 @@ package gcm
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/volleypush/volley/sender"
 )
@@ -21,22 +22,36 @@ func (d *delivery) sendLegacy() {
 		d.each(1, 1, func(int) { d.postChunk(authorization, []int{0}) }, func(int) { d.out[0] = d.notBegun() })
 		return
 	}
-	positions, size := d.sendable(), MaxChunk
-	if d.request.Messages != nil {
-		size = 1
-	}
-	chunks := (len(positions) + size - 1) / size
-	chunk := func(k int) []int {
-		return positions[k*size : min((k+1)*size, len(positions))]
-	}
-	d.each(chunks, d.client.config.ConcurrentChunks, func(k int) {
-		d.postChunk(authorization, chunk(k))
+	chunks := d.chunks(d.sendable())
+	d.each(len(chunks), d.client.config.ConcurrentChunks, func(k int) {
+		d.postChunk(authorization, chunks[k])
 	}, func(k int) {
 		o := d.notBegun()
-		for _, at := range chunk(k) {
+		for _, at := range chunks[k] {
 			d.out[at] = o
 		}
 	})
+}
+
+// chunks cuts positions into those of each request, which has one message.
+func (d *delivery) chunks(positions []int) [][]int {
+	if d.request.Messages == nil {
+		return slices.Collect(slices.Chunk(positions, MaxChunk))
+	}
+	var order []*Prepared
+	groups := make(map[*Prepared][]int, len(positions))
+	for _, at := range positions {
+		m := d.request.Messages[at]
+		if groups[m] == nil {
+			order = append(order, m)
+		}
+		groups[m] = append(groups[m], at)
+	}
+	var chunks [][]int
+	for _, m := range order {
+		chunks = slices.AppendSeq(chunks, slices.Chunk(groups[m], MaxChunk))
+	}
+	return chunks
 }
 
 // sendable gives malformed registration IDs their outcome and returns the positions of the others.

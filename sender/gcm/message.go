@@ -127,10 +127,14 @@ func (p *Prepared) appendForMany(b []byte, ids []string, positions []int) []byte
 // Prepare renders a message for a protocol ("" is V1). now is the provider's present: V1's apns-expiration counts time_to_live from it. The
 // error is a jobs.Faults that lists everything that is wrong, by the names of the job contract.
 func Prepare(protocol Protocol, m *Message, now time.Time) (*Prepared, error) {
+	return prepareAs(protocol, m, now, false)
+}
+
+func prepareAs(protocol Protocol, m *Message, now time.Time, personal bool) (*Prepared, error) {
 	if protocol == "" {
 		protocol = V1
 	}
-	r := rendering{Message: m, protocol: protocol, now: now}
+	r := rendering{Message: m, protocol: protocol, now: now, personal: personal}
 	r.decode()
 	r.checkTarget()
 	out := &Prepared{protocol: protocol}
@@ -145,7 +149,7 @@ func Prepare(protocol Protocol, m *Message, now time.Time) (*Prepared, error) {
 		members = r.fcmMessage()
 	}
 	out.size = payloadSize(members)
-	if limit := r.limit(); out.size > limit {
+	if limit := r.limit(); out.size > limit && !personal {
 		r.faultf("message", "the payload has %d bytes, the limit is %d", out.size, limit)
 	}
 	if len(r.faults) > 0 {

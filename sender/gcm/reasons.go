@@ -48,6 +48,7 @@ const (
 
 	// What no provider said.
 	reasonMalformedID       = "MalformedRegistrationID"
+	reasonMissingVariable   = "MissingVariable"
 	reasonWrongProtocol     = "WrongProtocol"
 	reasonConnectionFailed  = "ConnectionFailed"
 	reasonRequestRefused    = "RequestRefused"
@@ -257,6 +258,10 @@ var ownReasons = [...]sender.Reason{
 	{
 		Name: reasonMalformedID, Class: sender.Rejected, Error: "GCMInvalidRegistrationError", Code: "InvalidRegistration",
 		Description: "Invalid registration ID", Action: results.ActionDeleteToken,
+	},
+	{
+		Name: reasonMissingVariable, Class: sender.Rejected, Error: serverError, Code: "MissingVariable",
+		Description: "Missing variable", Action: results.ActionFixPayload,
 	},
 	{
 		Name: reasonWrongProtocol, Class: sender.BadJob, Error: serverError,

@@ -69,6 +69,7 @@ var wantReasons = []wantReason{
 	{"ServerError", sender.Transient, false, 0, "GCMInternalServerError", "InternalServerError", "retry"},
 	{"GatewayTimeout", sender.Uncertain, false, 0, "GCMTimeoutError", "Unavailable", "none"},
 
+	{"MissingVariable", sender.Rejected, false, 0, "GCMServerError", "MissingVariable", "fix_payload"},
 	{"MalformedRegistrationID", sender.Rejected, false, 0, "GCMInvalidRegistrationError", "InvalidRegistration", "delete_token"},
 	{"WrongProtocol", sender.BadJob, false, 0, "GCMServerError", "", "fix_payload"},
 	{"ConnectionFailed", sender.Unsent, true, 0, "GCMServerError", "", "retry"},

@@ -15,6 +15,7 @@ type rendering struct {
 	*Message
 	protocol Protocol
 	now      time.Time
+	personal bool // texts hold placeholders
 
 	data         any            // decoded Data
 	notification any            // decoded Notification, or what the data object puts in its place
