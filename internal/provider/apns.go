@@ -68,15 +68,16 @@ func (a *apnsApp) Explain(reason *sender.Reason) string {
 
 // Prepare implements pipeline.App.
 func (a *apnsApp) Prepare(seg *jobs.Segment) (pipeline.Batch, error) {
-	request, deadline, err := a.request(seg)
-	if err != nil {
+	b := &apnsBatch{app: a, seg: seg}
+	var err error
+	if b.request, b.deadline, b.personal, err = a.request(seg); err != nil {
 		return nil, faultsOf(err)
 	}
-	return &apnsBatch{app: a, seg: seg, request: request, deadline: deadline}, nil
+	return b, nil
 }
 
-// request renders what all recipients of the segment share.
-func (a *apnsApp) request(seg *jobs.Segment) (apns.Request, time.Time, error) {
+// request renders what all recipients of the segment share. Of a job with variables that is a sample of its payload, and how each is made.
+func (a *apnsApp) request(seg *jobs.Segment) (apns.Request, time.Time, *personal, error) {
 	o := seg.Job.APNS
 	request := apns.Request{
 		Topic: or(o.Topic, a.Topic), BatchSize: or(o.BatchSize, a.BatchSize),
@@ -106,6 +107,11 @@ func (a *apnsApp) request(seg *jobs.Segment) (apns.Request, time.Time, error) {
 	}
 	message := apnsMessage(seg.Job)
 	message.MaxPayloadLength = or(o.MaxPayloadLength, a.MaxPayloadLength)
+	var each *personal
+	if seg.Job.Vars != nil {
+		each = &personal{shorten: message.MaxPayloadLength, raw: o.Payload != nil}
+		message.MaxPayloadLength = 0
+	}
 	// The limit follows from the push type, and a push type that is not given from the payload.
 	limit, binary := 0, a.Client.Protocol() == apns.Binary
 	switch {
@@ -116,17 +122,26 @@ func (a *apnsApp) request(seg *jobs.Segment) (apns.Request, time.Time, error) {
 	case request.PushType != "":
 		limit = apns.PayloadLimit(request.PushType)
 	}
+	if each != nil {
+		if limit > 0 {
+			each.shorten = min(each.shorten, limit)
+		}
+		limit = 0 // a placeholder has another length than what it becomes
+	}
 	payload, err := message.Payload(limit)
 	if err != nil && binary {
 		request.Payload = []byte("{}") // so that what else the protocol has no place for is named in one go
-		return request, deadline, together(err, a.Client.Validate(&request))
+		return request, deadline, nil, together(err, a.Client.Validate(&request))
 	}
 	if err != nil {
-		return request, deadline, err
+		return request, deadline, nil, err
 	}
-	request.Payload = payload
+	if request.Payload = payload; each != nil {
+		each.template = jobs.CompileTemplate(string(payload))
+		request.Payload = each.template.Sample()
+	}
 	err = a.Client.Validate(&request)
-	return request, deadline, err
+	return request, deadline, each, err
 }
 
 // together makes one list of the problems that two checks found.
@@ -178,6 +193,7 @@ type apnsBatch struct {
 	seg      *jobs.Segment
 	request  apns.Request
 	deadline time.Time
+	personal *personal // nil for a job without variables
 }
 
 // Deadline implements pipeline.Batch.
@@ -187,6 +203,11 @@ func (b *apnsBatch) Deadline() time.Time { return b.deadline }
 func (b *apnsBatch) Send(ctx context.Context, recipients []int, proceed func() bool, out []sender.Outcome) {
 	request := b.request
 	request.Proceed = proceed
+	if b.personal != nil {
+		if recipients, request.Payloads = b.personal.payloads(b.seg.Job.Vars, recipients, out); len(recipients) == 0 {
+			return
+		}
+	}
 	positions := make([]int, len(recipients))
 	for k, i := range recipients {
 		positions[k] = b.seg.Position(i)

@@ -74,14 +74,23 @@ func (a *gcmApp) Prepare(seg *jobs.Segment) (pipeline.Batch, error) {
 			message.TimeToLive = &left
 		}
 	}
-	prepared, err := gcm.Prepare(a.Protocol, message, now)
+	b := &gcmBatch{app: a, seg: seg, deadline: deadline}
+	var notices []string
+	var err error
+	if seg.Job.Vars != nil {
+		if b.personal, err = gcm.PreparePersonal(a.Protocol, message, now); err == nil {
+			notices = b.personal.Notices()
+		}
+	} else if b.prepared, err = gcm.Prepare(a.Protocol, message, now); err == nil {
+		notices = b.prepared.Notices()
+	}
 	if err != nil {
 		return nil, err
 	}
-	for _, text := range prepared.Notices() {
+	for _, text := range notices {
 		a.notice(text)
 	}
-	return &gcmBatch{app: a, seg: seg, prepared: prepared, deadline: deadline}, nil
+	return b, nil
 }
 
 func (a *gcmApp) notice(text string) {
@@ -122,6 +131,7 @@ type gcmBatch struct {
 	app      *gcmApp
 	seg      *jobs.Segment
 	prepared *gcm.Prepared
+	personal *gcm.Personal // instead, for a job with variables
 	deadline time.Time
 }
 
@@ -131,6 +141,12 @@ func (b *gcmBatch) Deadline() time.Time { return b.deadline }
 // Send implements pipeline.Batch. A malformed registration ID fails alone, in the sender.
 func (b *gcmBatch) Send(ctx context.Context, recipients []int, proceed func() bool, out []sender.Outcome) {
 	request := gcm.Request{Message: b.prepared, Proceed: proceed, NoProviderIDs: !b.app.GCMParams.MessageIDs}
+	if b.personal != nil {
+		if recipients, request.Messages = b.personalise(recipients, out); len(recipients) == 0 {
+			return
+		}
+		request.Message = request.Messages[0]
+	}
 	if _, target := b.seg.Job.Target(); !target {
 		request.Tokens = make([]string, len(recipients))
 		for k, i := range recipients {
@@ -145,4 +161,22 @@ func (b *gcmBatch) Send(ctx context.Context, recipients []int, proceed func() bo
 	for k, i := range recipients {
 		out[i] = answers[k]
 	}
+}
+
+// personalise renders the message of each recipient. Who can't have one gets an outcome; the others are returned with their messages.
+func (b *gcmBatch) personalise(recipients []int, out []sender.Outcome) (sendable []int, messages []*gcm.Prepared) {
+	vars, failures := make([][]jobs.Var, len(recipients)), make([]sender.Outcome, len(recipients))
+	for k, i := range recipients {
+		vars[k] = b.seg.Job.Vars[i]
+	}
+	sendable = make([]int, 0, len(recipients))
+	for k, message := range b.personal.For(vars, failures) {
+		i := recipients[k]
+		if message == nil {
+			out[i] = failures[k]
+			continue
+		}
+		sendable, messages = append(sendable, i), append(messages, message)
+	}
+	return sendable, messages
 }

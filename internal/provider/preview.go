@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/volleypush/volley/jobs"
+	"github.com/volleypush/volley/sender"
 	"github.com/volleypush/volley/sender/apns"
 	"github.com/volleypush/volley/sender/gcm"
 )
@@ -41,7 +42,7 @@ func previewAPNS(seg *jobs.Segment) (string, error) {
 		Name: seg.Job.App, Client: client, Topic: previewTopic, ErrorTimeout: apns.DefaultErrorTimeout,
 		Expiration: apns.DefaultExpirationOffset, BatchSize: apns.DefaultBatchSize, MaxPayloadLength: 0, Retries: apns.DefaultRetries, MaxAttempts: 1, MessageIDs: false, Source: "", WrongEnvironment: nil,
 	})
-	request, _, err := app.request(seg)
+	request, _, each, err := app.request(seg)
 	if err != nil {
 		return "", faultsOf(err)
 	}
@@ -49,6 +50,14 @@ func previewAPNS(seg *jobs.Segment) (string, error) {
 		request.Tokens = []string{seg.Job.Recipient(0)}
 	}
 	request.IDs = apnsIDs(seg.Job.App, seg.JobID, []int{0})
+	if each != nil {
+		out := make([]sender.Outcome, 1)
+		_, payloads := each.payloads(seg.Job.Vars, []int{0}, out)
+		if len(payloads) == 0 {
+			return "", unpersonal(out[0])
+		}
+		request.Payload = []byte(payloads[0])
+	}
 	var b strings.Builder
 	path, err := client.Path(&request, 0)
 	if err != nil {
@@ -84,7 +93,7 @@ func throwAwayKey() (*apns.Key, error) {
 }
 
 func previewGCM(seg *jobs.Segment, now time.Time) (string, error) {
-	prepared, err := gcm.Prepare(gcm.V1, gcmMessage(seg.Job), now)
+	prepared, err := previewPrepared(seg.Job, now)
 	if err != nil {
 		return "", err
 	}
@@ -95,4 +104,26 @@ func previewGCM(seg *jobs.Segment, now time.Time) (string, error) {
 		fmt.Fprintf(&b, "note: %s\n", text)
 	}
 	return b.String(), nil
+}
+
+// previewPrepared renders the message for the first recipient.
+func previewPrepared(job *jobs.Job, now time.Time) (*gcm.Prepared, error) {
+	if job.Vars == nil {
+		return gcm.Prepare(gcm.V1, gcmMessage(job), now)
+	}
+	each, err := gcm.PreparePersonal(gcm.V1, gcmMessage(job), now)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sender.Outcome, 1)
+	messages := each.For(job.Vars[:1], out)
+	if messages[0] == nil {
+		return nil, unpersonal(out[0])
+	}
+	return messages[0], nil
+}
+
+// unpersonal says why the first recipient gets nothing.
+func unpersonal(out sender.Outcome) error {
+	return jobs.Faults{{Field: "recipients[0]", Problem: "gets nothing: " + out.Reason.Name + " (" + out.Reason.Description + ")"}}
 }

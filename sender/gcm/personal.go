@@ -50,7 +50,10 @@ func (p *Personal) Notices() []string { return p.notices }
 // the payload is too large, gets an outcome in out, which is as long, and a nil message. Recipients of the legacy protocol whose messages are
 // equal share one, and with it a chunk.
 func (p *Personal) For(vars [][]jobs.Var, out []sender.Outcome) []*Prepared {
-	r := renderings{Personal: p, places: make([]place, len(vars)), seed: maphash.MakeSeed(), equal: map[uint64]int{}}
+	r := renderings{Personal: p, places: make([]place, len(vars)), seed: maphash.MakeSeed()}
+	if p.protocol == Legacy {
+		r.equal = make(map[uint64]int, len(vars))
+	}
 	sized := false
 	for i := range vars {
 		if failure := r.add(i, vars[i]); failure != nil {
