@@ -249,7 +249,7 @@ func TestExamples(t *testing.T) {
 			}
 		}
 	}
-	if seen != 7 {
-		t.Errorf("%d examples, want 7", seen)
+	if seen != 8 {
+		t.Errorf("%d examples, want 8", seen)
 	}
 }

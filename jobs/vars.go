@@ -97,7 +97,7 @@ func setRecipients(d *decoder, name string, v value) {
 
 // vars appends the variables of one recipient. null says the same as leaving it out.
 func (d *decoder) vars(path string, v value, all []Var) []Var {
-	switch v.kind { //nolint:exhaustive // the rest is wrong
+	switch v.kind {
 	case kindNull:
 		return all
 	case kindObject:

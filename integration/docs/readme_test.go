@@ -200,6 +200,13 @@ func TestReadmeCommands(t *testing.T) {
 			r.run(line)
 			sub.waitFor(t, "hello-1")
 		},
+		`nats pub push.apns '{"id":"hello-2"`: func(line string) {
+			r.run(line)
+			sub.waitFor(t, "hello-2")
+			if out := r.run("curl -s http://127.0.0.1:8089/ledger"); !strings.Contains(out, `{"body":"Your order 4711 is on its way.","title":"Dear Ann"}`) {
+				t.Errorf("%s\n%s", line, out)
+			}
+		},
 		"nats consumer add PUSH_RESULTS": func(line string) { r.run(line) },
 		"nats consumer next PUSH_RESULTS": func(line string) {
 			if out := r.run(line); !strings.Contains(out, `"kind":"segment"`) {

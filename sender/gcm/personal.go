@@ -55,9 +55,10 @@ func (p *Personal) For(vars [][]jobs.Var, out []sender.Outcome) []*Prepared {
 		r.equal = make(map[uint64]int, len(vars))
 	}
 	sized := false
-	for i := range vars {
+	for i := range out[:len(vars)] {
 		if failure := r.add(i, vars[i]); failure != nil {
-			out[i], r.places[i].same = sender.Failed(failure, 0), nobody
+			r.places[i].same = nobody
+			out[i] = sender.Failed(failure, 0)
 		} else if !sized { // as if the others were as long
 			r.text, sized = slices.Grow(r.text, (len(r.text)+16)*(len(vars)-i)), true
 		}

@@ -47,17 +47,23 @@ func TestPersonalBodies(t *testing.T) {
 	}{
 		{"legacy text", Legacy, Message{Data: "Dear {{n}}"}, `{"n":"\"A\""}`, `{"data":{"message":"Dear \"A\""},"priority":"high","to":"abc"}`},
 		{
-			"legacy keeps objects", Legacy, Message{Data: raw(`{"{{n}}":{"b":["{{n|x}}"]}}`), CollapseKey: new("k-{{n}}"), RestrictedPackageName: new("a.{{n}}")}, `{"n":1}`,
+			"legacy keeps objects", Legacy,
+			Message{Data: raw(`{"{{n}}":{"b":["{{n|x}}"]}}`), CollapseKey: new("k-{{n}}"), RestrictedPackageName: new("a.{{n}}")},
+			`{"n":1}`,
 			`{"collapse_key":"k-1","data":{"{{n}}":{"b":["1"]}},"priority":"high","restricted_package_name":"a.1","to":"abc"}`,
 		},
 		{"legacy raw payload", Legacy, Message{Payload: raw(`{"data":{"a":"{{n}}"}}`)}, `{"n":"x"}`, `{"to":"abc","data":{"a":"x"}}`},
 		{
-			"v1: objects in data are texts", V1, Message{Data: raw(`{"a":{"{{k}}":"{{n}}"},"b":["{{{{","{{m|\"}}"],"c":"{{n}}"}`)}, `{"n":"say \"hi\"\\"}`,
+			"v1: objects in data are texts", V1,
+			Message{Data: raw(`{"a":{"{{k}}":"{{n}}"},"b":["{{{{","{{m|\"}}"],"c":"{{n}}"}`)},
+			`{"n":"say \"hi\"\\"}`,
 			`{"message":{"android":{"priority":"HIGH"},"apns":{"headers":{"apns-priority":"5"}},"data":{"a":"{\"{{k}}\":\"say \\\"hi\\\"\\\\\"}",` +
 				`"b":"[\"{{\",\"\\\"\"]","c":"say \"hi\"\\"},"token":"abc"}}`,
 		},
 		{
-			"v1: notification", V1, Message{Notification: map[string]any{"title": "{{n}}", "body_loc_args": `["{{n}}"]`}, DryRun: new(true)}, `{"n":"x\ny"}`,
+			"v1: notification", V1,
+			Message{Notification: map[string]any{"title": "{{n}}", "body_loc_args": `["{{n}}"]`}, DryRun: new(true)},
+			`{"n":"x\ny"}`,
 			`{"message":{"android":{"notification":{"body_loc_args":["x\ny"]},"priority":"HIGH"},"apns":{"headers":{"apns-priority":"10"},` +
 				`"payload":{"aps":{"alert":{"loc-args":["x\ny"],"title":"x\ny"}}}},"notification":{"title":"x\ny"},"token":"abc"},"validate_only":true}`,
 		},
