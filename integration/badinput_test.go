@@ -13,7 +13,7 @@ import (
 // Each wrong job becomes one event with its exact faults and one dead letter with its bytes; the worker goes on and nothing else
 // is touched.
 func TestBadJobs(t *testing.T) {
-	w := startSimulated(t)
+	w := startSimulated(t, "--unknown-app-grace", "0s")
 	nc := connect(t, w.url())
 	js, err := jetstream.New(nc)
 	if err != nil {
@@ -71,7 +71,7 @@ func TestBadJobs(t *testing.T) {
 
 // One bad recipient in a good job fails alone.
 func TestBadRecipientFailsAlone(t *testing.T) {
-	w := startSimulated(t)
+	w := startSimulated(t, "--unknown-app-grace", "0s")
 	nc := connect(t, w.url())
 	for subject, want := range map[string]struct{ ids, error, code string }{
 		"push.apns": {`["` + token(1) + `","xyz","` + token(2) + `"]`, "APNSInvalidTokenError", "8"},

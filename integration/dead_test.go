@@ -56,7 +56,7 @@ func (s *site) begin(config string) {
 			s.t.Fatalf("the worker ended with %d", code)
 		}
 	}
-	s.worker = start(s.t, "worker", nil, "run", "--config", config, "--nats-listen", s.nats, "--store-dir", s.store, "--log-format", "json")
+	s.worker = start(s.t, "worker", nil, "run", "--config", config, "--nats-listen", s.nats, "--store-dir", s.store, "--log-format", "json", "--unknown-app-grace", "0s")
 	s.worker.waitFor("is ready")
 }
 

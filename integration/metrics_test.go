@@ -52,7 +52,7 @@ func metrics(t *testing.T, addr string) map[string]float64 {
 // A worker's metrics agree with what its providers were sent and what its events say.
 func TestMetricsAgreeWithTheLedger(t *testing.T) {
 	page := freePort(t)
-	w := startSimulated(t, "--http", page)
+	w := startSimulated(t, "--http", page, "--unknown-app-grace", "0s")
 	before := metrics(t, page)
 	for name, want := range map[string]float64{
 		`volley_push_total{action="none",app="default",outcome="sent",platform="apns"}`: 0,

@@ -19,6 +19,10 @@ const (
 	// SubjectFeedback and the name of an app is where a worker is asked, by a core NATS request, to read the feedback service of
 	// the app's binary protocol now.
 	SubjectFeedback = "push.feedback"
+
+	// SubjectPresence, the platform and the name of an app are where a core NATS request is answered by whoever has the app. Nobody
+	// answers for one that no running worker has.
+	SubjectPresence = "push.presence"
 )
 
 // Limits of the contract. Each is tested at the limit and at the limit + 1.

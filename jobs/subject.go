@@ -61,6 +61,11 @@ func WorkFilter(p Platform, app string, lane Lane) string {
 	return subjectWork + string(p) + "." + app + "." + string(lane) + ".>"
 }
 
+// AnyFilter matches all work of an app and lane, runnable and for later: "push.*.apns.default.normal.>".
+func AnyFilter(p Platform, app string, lane Lane) string {
+	return subjectAny + string(p) + "." + app + "." + string(lane) + ".>"
+}
+
 // Tail is what the subjects of one segment's copies have in common: "<platform>.<app>.<lane>.<job>.<segment>.<round>".
 type Tail struct {
 	Platform Platform

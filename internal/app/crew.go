@@ -26,8 +26,10 @@ type shift struct {
 	handle            func(context.Context, pipeline.Delivery) pipeline.Disposition
 	segments          *queue.Slots
 	pulls             map[sideKey]context.CancelFunc
-	feedback          feedback
-	readers           map[string]reader
+	// silence ends the answers to who asks whether this worker has the app.
+	silence  map[sideKey]func()
+	feedback feedback
+	readers  map[string]reader
 }
 
 // reader reads the feedback service of one app.
@@ -54,6 +56,13 @@ func (s *shift) begin(of *side) {
 		return
 	}
 	s.worker.metrics.Know(string(of.platform), of.name)
+	silence, err := s.worker.broker.Serve(presence(of.sideKey), func([]byte) []byte { return []byte(s.worker.options.Config.Worker) })
+	if err != nil {
+		log := s.worker.options.Log("volley.app")
+		log.Error().Str("app", of.name).Err(err).Msg("other workers are not told that this one has the app")
+		silence = func() {}
+	}
+	s.silence[of.sideKey] = silence
 	ctx, end := context.WithCancel(s.running)
 	s.pulls[of.sideKey] = end
 	gate := func() (time.Duration, <-chan struct{}) { return s.core.Gate(of.platform, of.name) }
@@ -67,6 +76,8 @@ func (s *shift) end(key sideKey) {
 	if end := s.pulls[key]; end != nil {
 		end()
 		delete(s.pulls, key)
+		s.silence[key]()
+		delete(s.silence, key)
 	}
 	if r, ok := s.readers[key.name]; ok && key.platform == jobs.APNS {
 		r.end()

@@ -109,7 +109,7 @@ func (w *Worker) begin(ctx context.Context) error {
 		Events: w.broker, Work: w.broker, Status: w.broker, Dead: w.broker, Claims: w.broker, Clock: w.broker, Control: orders, Apps: w.registry,
 		Observer: observed, Random: rand.Float64, Wait: wait,
 		MaxPayload: w.broker.MaxPayload(), MaxSegments: c.MaxSegments, Worker: c.Worker,
-		AckWait: c.AckWait, Nonce: uuid.NewString, Draining: running,
+		AckWait: c.AckWait, UnknownAppGrace: c.UnknownAppGrace, Nonce: uuid.NewString, Draining: running,
 	}))
 	// Segments have slots of their own, as many as are sent at once: a worker that pulled more would keep them from the others.
 	deliveries, segments := queue.NewSlots(c.MaxDeliveries), queue.NewSlots(c.MaxSegments)
@@ -118,7 +118,7 @@ func (w *Worker) begin(ctx context.Context) error {
 	group.Go(func() error { return observed.run(running) })
 	crew := &shift{
 		worker: w, core: core, running: running, handling: handling, group: group, orders: orders, handle: dying.handle(core.Handle), segments: segments,
-		pulls: map[sideKey]context.CancelFunc{}, feedback: w.newFeedback(), readers: map[string]reader{},
+		pulls: map[sideKey]context.CancelFunc{}, silence: map[sideKey]func(){}, feedback: w.newFeedback(), readers: map[string]reader{},
 	}
 	for _, s := range w.keeper.sides() {
 		if err := crew.readFeedback(s); err != nil {
@@ -154,6 +154,14 @@ func (w *Worker) begin(ctx context.Context) error {
 		crew.begin(s)
 	}
 	w.keeper.crew = crew
+	strays := &strays{
+		broker: w.broker, grace: c.UnknownAppGrace, halted: handling.Done(), handle: crew.handle, log: w.options.Log("volley.app"),
+		known: func(key sideKey) bool {
+			_, ok := w.registry.App(key.platform, key.name)
+			return ok
+		},
+	}
+	group.Go(func() error { return strays.run(running) })
 	group.Go(func() error {
 		return w.keeper.run(running, func(ctx context.Context, e *results.Event) {
 			if e.State == stateReloaded || e.State == stateAdded {

@@ -23,6 +23,9 @@ type Config struct {
 	AckWait time.Duration `yaml:"ack_wait"`
 	// Heartbeat is how often each delivery gives its sign of life; at most a third of AckWait. 0, the default, is a sixth.
 	Heartbeat time.Duration `yaml:"heartbeat"`
+	// UnknownAppGrace is how long work of an app that no worker has waits for one that has it, before it becomes a dead letter. Default
+	// 10 min; 0 is at once.
+	UnknownAppGrace time.Duration `yaml:"unknown_app_grace"`
 	// DrainTimeout is how long a worker that is told to stop finishes what it has begun. Default 30 s.
 	DrainTimeout time.Duration `yaml:"drain_timeout"`
 	// Results and Dead say how long events (24 h) and dead letters (720 h) are kept.
@@ -167,17 +170,18 @@ type GCM struct {
 // Default is the tree when nothing is configured. It has no apps and no StoreDir.
 func Default() *Config {
 	return &Config{
-		NATS:          NATS{Listen: "127.0.0.1:4222", SyncAlways: true},
-		MaxSegments:   4,
-		MaxDeliveries: 64,
-		Workers:       1,
-		AckWait:       30 * time.Second,
-		DrainTimeout:  30 * time.Second,
-		Results:       Retention{Retention: 24 * time.Hour},
-		Dead:          Retention{Retention: 720 * time.Hour},
-		Worker:        defaultWorker(),
-		Log:           Log{Level: "info", Format: "auto", Levels: map[string]string{}},
-		Apps:          map[string]*App{},
+		NATS:            NATS{Listen: "127.0.0.1:4222", SyncAlways: true},
+		MaxSegments:     4,
+		MaxDeliveries:   64,
+		Workers:         1,
+		AckWait:         30 * time.Second,
+		DrainTimeout:    30 * time.Second,
+		UnknownAppGrace: 10 * time.Minute,
+		Results:         Retention{Retention: 24 * time.Hour},
+		Dead:            Retention{Retention: 720 * time.Hour},
+		Worker:          defaultWorker(),
+		Log:             Log{Level: "info", Format: "auto", Levels: map[string]string{}},
+		Apps:            map[string]*App{},
 	}
 }
 

@@ -22,6 +22,7 @@ const (
 	// heartbeatsPerAckWait is how many signs of life fit one ack wait: two may get lost.
 	heartbeatsPerAckWait = 3
 	maxDrainTimeout      = time.Hour
+	maxUnknownAppGrace   = 7 * 24 * time.Hour
 	minRetention         = time.Minute
 	// maxReplicas is the broker's own limit.
 	maxReplicas      = 5
@@ -86,6 +87,7 @@ func (c *Config) Validate() error {
 	if c.Heartbeat < 0 || c.Heartbeat > c.AckWait/heartbeatsPerAckWait {
 		v.fault("heartbeat", "is %s, but must be at most a third of ack_wait (%s), or 0 for a sixth of it", c.Heartbeat, c.AckWait/heartbeatsPerAckWait)
 	}
+	v.duration("unknown_app_grace", c.UnknownAppGrace, 0, maxUnknownAppGrace)
 	v.duration("drain_timeout", c.DrainTimeout, 0, maxDrainTimeout)
 	v.atLeast("results.retention", c.Results.Retention, minRetention)
 	v.atLeast("dead.retention", c.Dead.Retention, minRetention)

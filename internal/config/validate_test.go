@@ -133,6 +133,8 @@ func TestInvalid(t *testing.T) {
 		"ack_wait high":      {func(c *Config) { c.AckWait = time.Hour + 1 }, "ack_wait"},
 		"heartbeat low":      {func(c *Config) { c.Heartbeat = -1 }, "heartbeat is -1ns"},
 		"heartbeat high":     {func(c *Config) { c.Heartbeat = 10*time.Second + 1 }, "at most a third of ack_wait (10s)"},
+		"grace low":          {func(c *Config) { c.UnknownAppGrace = -1 }, "unknown_app_grace"},
+		"grace high":         {func(c *Config) { c.UnknownAppGrace = 168*time.Hour + 1 }, "unknown_app_grace"},
 		"drain_timeout low":  {func(c *Config) { c.DrainTimeout = -1 }, "drain_timeout"},
 		"drain_timeout high": {func(c *Config) { c.DrainTimeout = time.Hour + 1 }, "drain_timeout"},
 		"results":            {func(c *Config) { c.Results.Retention = time.Minute - 1 }, "results.retention is 59.999999999s, but must be at least 1m0s"},

@@ -8,6 +8,7 @@ import (
 
 	"github.com/volleypush/volley/jobs"
 	"github.com/volleypush/volley/results"
+	"github.com/volleypush/volley/sender"
 )
 
 // refuse buries a job that can't be decoded, with as much of its identity as can be read.
@@ -45,23 +46,38 @@ func (c *Core) bury(ctx context.Context, h held, reason string, faults jobs.Faul
 	e.Dead = &results.Dead{Reason: reason, Faults: faults, Stream: h.Stream, Sequence: h.Sequence}
 	e.Worker = c.Worker
 	e.Done = h.seg.Segments == 1
-	switch {
-	case e.Recipients == 0:
-	case reason == results.DeadPoison && (!h.seg.Whole || jobs.FitsOne(h.seg.Job, c.MaxPayload)):
-		// It may have killed its worker after the first byte.
-		for i := range e.Recipients {
-			e.Uncertain = append(e.Uncertain, results.Uncertain{Index: h.seg.Position(i), Token: h.seg.Job.Recipient(i), Reason: heardNothing})
+	// It may have killed its worker after the first byte, or somebody began with it who was heard of no more.
+	begun := (reason == results.DeadPoison || h.seg.Begun) && (!h.seg.Whole || jobs.FitsOne(h.seg.Job, c.MaxPayload))
+	var unsent jobs.Indexes
+	for i := range e.Recipients {
+		why := heardNothing
+		if !begun {
+			if why = h.lost(i); why == "" {
+				unsent = append(unsent, h.seg.Position(i))
+				continue
+			}
 		}
-	default:
-		indexes := make(jobs.Indexes, e.Recipients)
-		for i := range indexes {
-			indexes[i] = h.seg.Position(i)
-		}
-		e.Skipped = []results.Skipped{{Indexes: indexes, Why: results.SkippedDead}}
+		e.Uncertain = append(e.Uncertain, results.Uncertain{Index: h.seg.Position(i), Token: h.seg.Job.Recipient(i), Reason: why})
+	}
+	if len(unsent) > 0 {
+		e.Skipped = []results.Skipped{{Indexes: unsent, Why: results.SkippedDead}}
 	}
 	r := round{seg: h.seg}
 	e.Totals = r.totals(e)
 	return c.commit(ctx, h, e)
+}
+
+// lost is why an earlier round may have reached recipient i without knowing; "" if none did. Without the app nobody can tell what its last
+// answer means.
+func (h held) lost(i int) string {
+	if h.seg.Tries == nil {
+		return ""
+	}
+	last := h.seg.Tries[i].Reason
+	if last != "" && h.app != nil && h.app.Reason(last).Class != sender.Uncertain {
+		return ""
+	}
+	return last
 }
 
 // lay stores the letter that belongs to a dead event.

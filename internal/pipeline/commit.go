@@ -104,7 +104,7 @@ func (c *Core) proceed(ctx context.Context, h held, event *results.Event) error 
 		if c.Control.Orders().Cancel(next) {
 			return c.hasten(ctx, next)
 		}
-		return nil
+		return c.shelter(ctx, next)
 	}
 	if h.seg.Segments == 1 {
 		return nil

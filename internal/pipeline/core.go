@@ -1,11 +1,9 @@
 package pipeline
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -39,6 +37,8 @@ type Params struct {
 	Worker string
 	// AckWait is after what time without a heartbeat the broker gives a delivery to somebody else.
 	AckWait time.Duration
+	// UnknownAppGrace is how long work of an app that nobody has waits for a worker that has it; 0 is not at all.
+	UnknownAppGrace time.Duration
 	// Nonce returns a text that nobody else uses.
 	Nonce func() string
 	// Draining ends when nothing more may begin; what has begun goes on under the context of its Handle.
@@ -228,9 +228,19 @@ func (c *Core) whole(ctx context.Context, h held) error {
 			}
 		}
 	}
+	if h.Stream == jobs.StreamJobs && h.Suspicious {
+		// Whoever had it before us may have put it aside and not said so: that copy is what counts.
+		living, err := c.Work.Living(ctx, h.seg)
+		if err != nil {
+			return fmt.Errorf("looking for a copy of the job that waits: %w", err)
+		}
+		if living == h.seg.Fingerprint {
+			return nil
+		}
+	}
 	app, ok := c.Apps.App(job.Platform, job.App)
 	if !ok {
-		return c.bury(ctx, h, results.DeadUnknownApp, jobs.Faults{c.unknownApp(job)})
+		return c.stranger(ctx, h)
 	}
 	h.app = app
 	// Rendered before anything else happens to the job, so that a payload fault is found once and not once per segment.
@@ -292,7 +302,7 @@ func (c *Core) segment(ctx context.Context, h held) error {
 	if h.app == nil {
 		app, ok := c.Apps.App(h.seg.Job.Platform, h.seg.Job.App)
 		if !ok {
-			return c.bury(ctx, h, results.DeadUnknownApp, jobs.Faults{c.unknownApp(h.seg.Job)})
+			return c.stranger(ctx, h)
 		}
 		h.app = app
 	}
@@ -315,12 +325,6 @@ func (c *Core) segment(ctx context.Context, h held) error {
 		h.batch = batch
 	}
 	return c.send(ctx, h)
-}
-
-func (c *Core) unknownApp(job *jobs.Job) jobs.Fault {
-	known := c.Apps.Known(job.Platform)
-	problem := fmt.Sprintf("no app %q has %s credentials here; known: %s", job.App, job.Platform, cmp.Or(strings.Join(known, ", "), "none"))
-	return jobs.Fault{Field: "app", Problem: problem}
 }
 
 func first(header map[string][]string, key string) string {

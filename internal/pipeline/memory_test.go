@@ -31,6 +31,8 @@ type world struct {
 	nonces int
 	// appGone takes the app away; refuse says which events are too large.
 	appGone bool
+	// crowded has no room for work of unknown apps.
+	crowded bool
 	refuse  func(*results.Event) bool
 	waited  time.Duration
 	// newer says that a newer copy of every work message waits.
@@ -150,6 +152,15 @@ func (w *world) Hasten(_ context.Context, seg *jobs.Segment) error {
 
 func (w *world) Ready(ctx context.Context) bool { return !w.deaf && ctx.Err() == nil }
 func (w *world) Orders() *Orders                { return w.orders }
+
+func (w *world) Shelter(_ context.Context, p jobs.Platform, app string, lane jobs.Lane) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.crowded {
+		return ErrCrowded
+	}
+	return w.step("shelter", fmt.Sprintf("%s.%s.%s", p, app, lane))
+}
 
 func (w *world) Newer(_ context.Context, subject string, _ uint64) (bool, error) {
 	w.mu.Lock()

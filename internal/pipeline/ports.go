@@ -24,6 +24,8 @@ type Delivery struct {
 	Suspicious bool
 	// Begun says that the broker has handed it out before: somebody may have sent a part of it without telling.
 	Begun bool
+	// Forsaken says that nobody has had the message's app for the grace, as far as this worker knows.
+	Forsaken bool
 	// Held says whether the delivery is still ours: our last heartbeat on a working connection is younger than the ack wait. Ask
 	// before each write to a provider. nil (in tests) means always. It is safe for concurrent use.
 	Held func() bool
@@ -47,6 +49,9 @@ var ErrStale = errors.New("the delivery's lease is over")
 // ErrRefused says that what was to be stored is certainly not stored and never will be as it is: it is too large.
 var ErrRefused = errors.New("the broker refuses it")
 
+// ErrCrowded says that work of too many apps that nobody has waits already.
+var ErrCrowded = errors.New("work of too many apps that nobody has waits already")
+
 // Events is the store of result events: one per subject, for ever.
 type Events interface {
 	// Commit stores the event on its own subject if nothing is stored there. It returns nil if the event is stored now, or
@@ -65,6 +70,9 @@ type Work interface {
 	Hold(ctx context.Context, segment *jobs.Segment, until time.Time, after uint64) (stored bool, err error)
 	// Hasten turns the schedule of the segment into work at once, if there is one.
 	Hasten(ctx context.Context, segment *jobs.Segment) error
+	// Shelter sees to it that work of an app that this worker does not have is found by whoever looks after it. ErrCrowded says that there
+	// is too much of that kind. Call it before and after such work is put there.
+	Shelter(ctx context.Context, platform jobs.Platform, app string, lane jobs.Lane) error
 	// Newer says whether a newer copy of the work message with this subject and sequence waits.
 	Newer(ctx context.Context, subject string, sequence uint64) (bool, error)
 	// Living returns the fingerprint of the living copy of the segment, "" if there certainly is none.

@@ -31,7 +31,7 @@ func (c *Core) split(ctx context.Context, h held) error {
 			return fmt.Errorf("storing segment %d of %d: %w", i, plan.Segments(), err)
 		}
 	}
-	return nil
+	return c.shelter(ctx, h.seg)
 }
 
 // givenUp ends a split of a job that somebody took for poison while we were slow: its event says what holds.

@@ -23,6 +23,7 @@ type stage struct {
 	// toGive is how many orders may still be given. disobeyed says that a worker sent although it had heard of a cancel.
 	toGive    int
 	disobeyed bool
+	grace     time.Duration // of those that do not have the app
 }
 
 // message is one message of PUSH_JOBS or PUSH_WORK. The models of both streams follow what was measured: a work queue forgets what is
@@ -47,13 +48,14 @@ type actor struct {
 	core  *Core
 	on    *message // what it holds; nil while it is idle
 	knows []Order  // the orders that it has heard of
+	poor  bool     // it does not have the app
 	lease bool
 	cue   chan bool // true: go on; false: die
 	turn  chan bool // true: it waits for its cue; false: it has left the stage
 }
 
 func newStage(workers int) *stage {
-	s := &stage{world: newWorld(), accepted: map[int]int{}}
+	s := &stage{world: newWorld(), accepted: map[int]int{}, grace: lastProbe}
 	for n := range workers {
 		s.enter(fmt.Sprintf("w-%d", n))
 	}
@@ -61,7 +63,7 @@ func newStage(workers int) *stage {
 }
 
 // enter brings a worker on that knows nothing.
-func (s *stage) enter(name string) {
+func (s *stage) enter(name string) *actor {
 	a := &actor{stage: s, name: name, knows: s.given, cue: make(chan bool), turn: make(chan bool)}
 	a.core = New(Params{
 		Events: a, Work: a, Status: a, Dead: a, Claims: a, Apps: a, Clock: s, Control: a,
@@ -73,9 +75,10 @@ func (s *stage) enter(name string) {
 		},
 		Draining: context.Background(), AckWait: 30 * time.Second,
 		Nonce:      func() string { s.nonces++; return fmt.Sprint(s.nonces) },
-		MaxPayload: twoByTwo, MaxSegments: 4, Worker: name,
+		MaxPayload: twoByTwo, MaxSegments: 4, Worker: name, UnknownAppGrace: s.grace,
 	})
 	s.actors = append(s.actors, a)
+	return a
 }
 
 // twoByTwo is a payload limit under which two recipients with tokens of the classic size fill a segment.
@@ -89,13 +92,14 @@ func (a *actor) step() {
 	}
 }
 
-// take hands the message to the worker and lets it run to its first step.
-func (a *actor) take(m *message) {
+// take hands the message to the worker and lets it run to its first step. forsaken says that it believes that nobody has the app.
+func (a *actor) take(m *message, forsaken bool) {
 	m.delivered++
 	m.holder, a.on, a.lease = a, m, true
 	d := m.Delivery
 	d.Suspicious = m.delivered > 1
 	d.Begun = m.delivered > 1
+	d.Forsaken = forsaken
 	d.Held = func() bool { return a.lease }
 	go func() {
 		defer func() { a.turn <- false }()
@@ -118,7 +122,7 @@ func (a *actor) play(on bool) {
 				break
 			}
 		}
-		a.enter(a.name + "'")
+		a.enter(a.name + "'").poor = a.poor
 	}
 }
 
@@ -196,6 +200,9 @@ func (a *actor) Hold(_ context.Context, seg *jobs.Segment, until time.Time, afte
 
 func (a *actor) put(seg *jobs.Segment, due time.Time, after uint64, paused bool) (bool, error) {
 	a.step()
+	if a.poor && !a.lease {
+		return false, errBroken // it asks for its lease right before: a publish is quicker than an ack wait
+	}
 	defer a.step()
 	tail := seg.Tail().String()
 	var sequence uint64
@@ -325,7 +332,7 @@ func (a *actor) DropClaim(ctx context.Context, key string, revision uint64) erro
 }
 
 // App implements Apps: sending to one recipient is a step, too.
-func (a *actor) App(jobs.Platform, string) (App, bool) { return stageApp{a.app, a}, true }
+func (a *actor) App(jobs.Platform, string) (App, bool) { return stageApp{a.app, a}, !a.poor }
 
 type stageApp struct {
 	*scriptedApp

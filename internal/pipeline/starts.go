@@ -150,21 +150,7 @@ func (c *Core) poisoned(ctx context.Context, d Delivery, s *start) error {
 	if err != nil {
 		return err
 	}
-	if job := h.seg.Job; h.seg.Whole && !jobs.FitsOne(job, c.MaxPayload) {
-		// Either it was split, or it never will be: a worker that was only slow may still be about to.
-		want := Plan{Fingerprint: h.seg.Fingerprint, Campaign: job.Campaign, Round: h.seg.Round, Dead: true, Bounds: []int{0, job.Recipients()}}
-		plan, err := c.Status.Plan(ctx, job.Platform, job.App, h.seg.JobID, want)
-		switch {
-		case err != nil:
-			return fmt.Errorf("giving the split of the job up: %w", err)
-		case plan.Fingerprint != h.seg.Fingerprint:
-			return c.reused(ctx, h)
-		case plan.Dead:
-		case plan.Round == h.seg.Round:
-			return c.buryRest(ctx, h, plan, jobs.Faults{fault})
-		}
-	}
-	return c.bury(ctx, h, results.DeadPoison, jobs.Faults{fault})
+	return c.giveUp(ctx, h, results.DeadPoison, jobs.Faults{fault})
 }
 
 // buryRest buries what is left of a job whose split was begun: every segment that has no event yet, as a letter of its own. The events

@@ -75,6 +75,7 @@ type Conn struct {
 	leases   *leases
 	marks    *marks
 	durables durables
+	strays   strays
 	// violation is the last thing that the server forbade; see blame.
 	violation atomic.Pointer[error]
 	// offset is what the broker's clock is ahead of ours, in nanoseconds.

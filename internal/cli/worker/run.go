@@ -28,6 +28,7 @@ type settings struct {
 	Worker       *string        `name:"worker" placeholder:"NAME" help:"This worker's name in events (the host's name and the process id)."`
 	MaxSegments  *int           `name:"max-segments" placeholder:"N" help:"Segments with more than one recipient sent at once (4)."`
 	AckWait      *time.Duration `name:"ack-wait" placeholder:"DURATION" help:"After this long without a heartbeat the broker gives a delivery to another worker (30s)."`
+	Grace        *time.Duration `name:"unknown-app-grace" placeholder:"DURATION" help:"How long a job of an app that no running worker has waits for one that has it (10m); then it is a dead letter."`
 	DrainTimeout *time.Duration `name:"drain-timeout" placeholder:"DURATION" help:"How long an orderly end waits for what is in flight (30s)."`
 	LogLevel     *string        `name:"log-level" placeholder:"LEVEL" help:"trace, debug, info, warn or error (info)."`
 	LogFormat    *string        `name:"log-format" placeholder:"FORMAT" help:"console, json, or auto: console on a terminal (auto)."`
@@ -53,6 +54,7 @@ func (f *settings) load(t Terminal) (*config.Config, error) {
 	set(&c.Worker, f.Worker)
 	set(&c.MaxSegments, f.MaxSegments)
 	set(&c.AckWait, f.AckWait)
+	set(&c.UnknownAppGrace, f.Grace)
 	set(&c.DrainTimeout, f.DrainTimeout)
 	set(&c.Log.Level, f.LogLevel)
 	set(&c.Log.Format, f.LogFormat)
