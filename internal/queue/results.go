@@ -55,7 +55,9 @@ func (c *Conn) Results(ctx context.Context, q Query, fn func(*results.Event) err
 type replay struct {
 	Stream, Subject string
 	Since           time.Time
-	Follow          bool
+	// From is the first sequence; 0 means the oldest, or what Since says.
+	From   uint64
+	Follow bool
 	// HeadersOnly leaves the bodies at the broker; Nats-Msg-Size says how long each is.
 	HeadersOnly bool
 }
@@ -65,6 +67,9 @@ func (c *Conn) replay(ctx context.Context, r replay, fn func(jetstream.Msg, *jet
 	config := jetstream.OrderedConsumerConfig{FilterSubjects: []string{r.Subject}, DeliverPolicy: jetstream.DeliverAllPolicy, HeadersOnly: r.HeadersOnly}
 	if !r.Since.IsZero() {
 		config.DeliverPolicy, config.OptStartTime = jetstream.DeliverByStartTimePolicy, &r.Since
+	}
+	if r.From > 0 {
+		config.DeliverPolicy, config.OptStartSeq = jetstream.DeliverByStartSequencePolicy, r.From
 	}
 	before := c.violation.Load()
 	consumer, err := c.js.OrderedConsumer(ctx, r.Stream, config)

@@ -27,30 +27,31 @@ const (
 	endOfSchedule      = "purge"
 )
 
-// Schedule is a segment that waits for its time.
-type Schedule struct {
+// Waiting is a message of PUSH_WORK: a segment, or a whole job, that waits to be sent, or is being sent.
+type Waiting struct {
 	Tail     jobs.Tail
 	Campaign string
-	// Published is when its job was stored.
+	// Published is when its job was stored, Total how many recipients the job has.
 	Published time.Time
-	// Due is when it becomes work. Held says that it waits for a pause to be withdrawn, at most until then.
+	Total     int
+	// Due is when a schedule becomes work; zero for what is work already. Held says that it waits for a pause to be withdrawn, at most
+	// until then.
 	Due  time.Time
 	Held bool
-	// Recipients is how many recipients it has, if its headers say so.
-	Recipients int
 
 	found *stored
 }
 
 // Scope is the scope of its job.
-func (s *Schedule) Scope() pipeline.Scope {
-	return pipeline.Scope{Platform: s.Tail.Platform, App: s.Tail.App, Lane: s.Tail.Lane, Campaign: s.Campaign, Job: s.Tail.Job}
+func (w *Waiting) Scope() pipeline.Scope {
+	return pipeline.Scope{Platform: w.Tail.Platform, App: w.Tail.App, Lane: w.Tail.Lane, Campaign: w.Campaign, Job: w.Tail.Job}
 }
 
-// Schedules calls fn with every schedule of the scope in the order in which they were stored, one at a time, so that it does not matter how
-// many there are. An error of fn ends it and is returned.
-func (c *Conn) Schedules(ctx context.Context, scope pipeline.Scope, fn func(*Schedule) error) error {
-	subject := laterFilter(scope)
+// waiting calls fn with every message of PUSH_WORK in the scope in the order in which they were stored, one at a time, so that it does not
+// matter how many there are. which is "later" for schedules, "*" for all. passed, if set, is told of each message that was read. An error of
+// either ends it and is returned.
+func (c *Conn) waiting(ctx context.Context, which string, scope pipeline.Scope, passed func() error, fn func(*Waiting) error) error {
+	subject := strings.Join([]string{"push", which, orAny(string(scope.Platform)), orAny(scope.App), orAny(string(scope.Lane)), orAny(scope.Job), "*", "*"}, ".")
 	for next := uint64(1); ; {
 		found, err := c.nextOn(ctx, jobs.StreamWork, subject, next)
 		switch {
@@ -62,26 +63,26 @@ func (c *Conn) Schedules(ctx context.Context, scope pipeline.Scope, fn func(*Sch
 			return err
 		}
 		next = found.Sequence + 1
-		s, err := readSchedule(found)
+		if passed != nil {
+			if err := passed(); err != nil {
+				return err
+			}
+		}
+		w, err := readWaiting(found)
 		if err != nil {
-			c.log.Warn().Err(err).Str("subject", found.Subject).Msg("a schedule can't be read and is left alone")
+			c.log.Warn().Err(err).Str("subject", found.Subject).Msg("a message can't be read and is left alone")
 			continue
 		}
-		if !scope.Covers(s.Scope()) {
+		if !scope.Covers(w.Scope()) {
 			continue
 		}
-		if err := fn(s); err != nil {
+		if err := fn(w); err != nil {
 			return err
 		}
 	}
 }
 
-// laterFilter matches the schedules of the scope; the campaign is not part of a subject.
-func laterFilter(s pipeline.Scope) string {
-	return strings.Join([]string{"push.later", orAny(string(s.Platform)), orAny(s.App), orAny(string(s.Lane)), orAny(s.Job), "*", "*"}, ".")
-}
-
-func readSchedule(found *stored) (*Schedule, error) {
+func readWaiting(found *stored) (*Waiting, error) {
 	tail, err := jobs.ParseTail(found.Subject)
 	if err != nil {
 		return nil, err
@@ -90,14 +91,21 @@ func readSchedule(found *stored) (*Schedule, error) {
 	if err != nil {
 		return nil, fmt.Errorf("its headers: %w", err)
 	}
-	s := &Schedule{Tail: tail, Campaign: header.Get(jobs.HeaderCampaign), Held: header.Get(headerHeld) != "", found: found}
-	if s.Published, err = time.Parse(time.RFC3339Nano, header.Get(jobs.HeaderPublished)); err != nil {
+	w := &Waiting{Tail: tail, Campaign: header.Get(jobs.HeaderCampaign), found: found}
+	if w.Published, err = time.Parse(time.RFC3339Nano, header.Get(jobs.HeaderPublished)); err != nil {
 		return nil, fmt.Errorf("header %s: %w", jobs.HeaderPublished, err)
 	}
-	if s.Due, err = time.Parse(time.RFC3339Nano, strings.TrimPrefix(header.Get(jetstream.ScheduleHeader), "@at ")); err != nil {
+	if w.Total, err = strconv.Atoi(header.Get(jobs.HeaderTotal)); err != nil {
+		return nil, fmt.Errorf("header %s: %w", jobs.HeaderTotal, err)
+	}
+	if found.Subject == tail.WorkSubject() {
+		return w, nil
+	}
+	w.Held = header.Get(headerHeld) != ""
+	if w.Due, err = time.Parse(time.RFC3339Nano, strings.TrimPrefix(header.Get(jetstream.ScheduleHeader), "@at ")); err != nil {
 		return nil, fmt.Errorf("header %s: %w", jetstream.ScheduleHeader, err)
 	}
-	return s, nil
+	return w, nil
 }
 
 // Sweep turns every schedule of the scope that waits for nothing any more into work at once: what is cancelled, and what was put aside
@@ -106,7 +114,7 @@ func (c *Conn) Sweep(ctx context.Context, scope pipeline.Scope, orders *pipeline
 	var group errgroup.Group
 	group.SetLimit(hastening)
 	var hastened atomic.Int64
-	err := c.Schedules(ctx, scope, func(s *Schedule) error {
+	err := c.waiting(ctx, "later", scope, nil, func(s *Waiting) error {
 		job := s.Scope()
 		cancelled := orders.Of(pipeline.OrderCancel, job, s.Published) != nil
 		if !cancelled && (!s.Held || orders.Of(pipeline.OrderPause, job, s.Published) != nil) {

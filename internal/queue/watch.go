@@ -20,6 +20,9 @@ const (
 	lookEvery     = 250 * time.Millisecond
 	lookTimeout   = 500 * time.Millisecond
 	orderPatience = 800 * time.Millisecond
+	// lookSoon is the pause after a nudge, lookAgain how often.
+	lookSoon  = 20 * time.Millisecond
+	lookAgain = 5
 	// sweepAgain is when a change of orders is followed by a second look at the schedules: by then every worker has heard of it, and
 	// what one that had not heard put aside is there.
 	sweepAgain = 3 * time.Second
@@ -87,8 +90,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 	var sweeping sync.WaitGroup
 	defer sweeping.Wait()
 	sweeping.Go(func() { w.sweep(ctx, sweeps) })
-	tick := time.NewTicker(lookEvery)
-	defer tick.Stop()
+	soon := 0
 	for ctx.Err() == nil {
 		if renewed.Swap(false) {
 			w.book = newOrderBook() // the bucket may be another
@@ -99,11 +101,18 @@ func (w *Watcher) Run(ctx context.Context) error {
 			default:
 			}
 		}
+		pause := lookEvery
+		if soon > 0 {
+			soon, pause = soon-1, lookSoon
+		}
+		timer := time.NewTimer(pause)
 		select {
-		case <-tick.C:
+		case <-timer.C:
 		case <-nudge:
+			soon = lookAgain // the subscription is faster than the disk
 		case <-ctx.Done():
 		}
+		timer.Stop()
 	}
 	return nil
 }

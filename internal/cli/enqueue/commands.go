@@ -24,6 +24,8 @@ type rootCmd struct {
 	APNS     apnsCmd     `cmd:"" name:"apns" help:"Publish a job for Apple devices."`
 	GCM      gcmCmd      `cmd:"" name:"gcm" help:"Publish a job for Google's GCM / FCM."`
 	Job      jobCmd      `cmd:"" name:"job" help:"Publish jobs that are already JSON: one object, or one per line."`
+	Status   statusCmd   `cmd:"" name:"status" help:"Tell how far a job or a campaign is."`
+	Jobs     jobsCmd     `cmd:"" name:"jobs" help:"List recent and waiting jobs."`
 	Pause    pauseCmd    `cmd:"" name:"pause" help:"Hold jobs back until they are resumed."`
 	Resume   resumeCmd   `cmd:"" name:"resume" help:"Let paused jobs go on."`
 	Cancel   cancelCmd   `cmd:"" name:"cancel" help:"End jobs: who was not reached yet is skipped."`

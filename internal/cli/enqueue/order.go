@@ -224,21 +224,46 @@ func (s *session) give(kind pipeline.OrderKind, flags *scopeFlags, asJSON bool) 
 		return err
 	}
 	defer conn.Close()
+	scope, known, err := s.narrow(conn, scope)
+	if err != nil {
+		return err
+	}
 	order, err := conn.Give(s.ctx, kind, scope)
 	if err != nil {
 		return brokerFault(err)
 	}
 	line := orderLine{Order: order}
 	if kind == pipeline.OrderPause {
-		s.tell(asJSON, line, "paused: %s", scope)
+		s.tell(asJSON, line, "paused: %s%s", scope, known)
 		return nil
 	}
 	_, line.Hastened, err = s.sweep(conn, scope)
-	s.tell(asJSON, line, "cancelled: %s", scope)
+	s.tell(asJSON, line, "cancelled: %s%s", scope, known)
 	if !asJSON && line.Hastened > 0 {
 		s.say("%s", counted(line.Hastened, "waiting segment is told of at once", "waiting segments are told of at once"))
 	}
 	return brokerFault(err)
+}
+
+// narrow finds the job that is meant by an id alone: an order about all jobs that happen to have it would be a mistake. known says in words
+// that there is none yet.
+func (s *session) narrow(conn *queue.Conn, scope pipeline.Scope) (narrowed pipeline.Scope, known string, err error) {
+	if scope.Job == "" {
+		return scope, "", nil
+	}
+	census := conn.Census(scope)
+	if err := census.Update(s.ctx, nil); err != nil {
+		return scope, "", brokerFault(err)
+	}
+	switch found := census.Jobs(); len(found) {
+	case 0:
+		return scope, " (nothing is known of it yet; it holds when the job comes)", nil
+	case 1:
+		scope.Platform, scope.App = found[0].Platform, found[0].App
+		return scope, "", nil
+	default:
+		return scope, "", ambiguous(scope.Job, found)
+	}
 }
 
 // sweep turns what need not wait any more into work. Workers do it as well; who asks should not have to wait for them.
