@@ -217,6 +217,42 @@ func TestReadmeCommands(t *testing.T) {
 		"go run ./cmd/enqueue results --follow": func(line string) {
 			follow = r.start(line, "hello-1", "NATS_URL=nats://"+r.nats)
 		},
+		"go run ./cmd/enqueue status hello-1": func(line string) {
+			if out := r.run(line); !strings.Contains(out, "apns default hello-1: done") {
+				t.Errorf("%s\n%s", line, out)
+			}
+			r.checkStatus(r.run(line + " -o json"))
+		},
+		"go run ./cmd/enqueue jobs --limit 5": func(line string) {
+			if out := r.run(line); !strings.Contains(out, "hello-1") {
+				t.Errorf("%s\n%s", line, out)
+			}
+		},
+		"go run ./cmd/enqueue jobs --scheduled": func(line string) {
+			if out := r.run(line); !strings.Contains(out, "no jobs") {
+				t.Errorf("%s\n%s", line, out)
+			}
+		},
+		"go run ./cmd/enqueue pause": func(line string) {
+			if out := r.run(line); !strings.Contains(out, "paused: campaign spring") {
+				t.Errorf("%s\n%s", line, out)
+			}
+		},
+		"go run ./cmd/enqueue orders": func(line string) {
+			if out := r.run(line); !strings.Contains(out, "campaign spring") {
+				t.Errorf("%s\n%s", line, out)
+			}
+		},
+		"go run ./cmd/enqueue resume": func(line string) {
+			if out := r.run(line); !strings.Contains(out, "resumed: campaign spring") {
+				t.Errorf("%s\n%s", line, out)
+			}
+		},
+		"go run ./cmd/enqueue cancel": func(line string) {
+			if out := r.run(line); !strings.Contains(out, "cancelled: platform apns, app default, job hello-1") {
+				t.Errorf("%s\n%s", line, out)
+			}
+		},
 		`nats pub push.apns '{"id":"oops"`: func(line string) {
 			r.run(line)
 			sub.waitFor(t, `"id":"apns.default.oops.0.0"`)
@@ -318,6 +354,9 @@ func (r *reader) checkEvents(got string) {
 		if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 			r.t.Error("more than one object in a block")
 		}
+		if e["kind"] == "job" {
+			continue // a status, see checkStatus
+		}
 		shown++
 		want, have := stable(r.t, e), stable(r.t, real[e["id"].(string)])
 		if want != have {
@@ -327,6 +366,33 @@ func (r *reader) checkEvents(got string) {
 	if shown != 2 {
 		r.t.Errorf("the README shows %d events", shown)
 	}
+}
+
+// checkStatus compares the fields of the status that the README shows with those of a real one.
+func (r *reader) checkStatus(got string) {
+	r.t.Helper()
+	var have map[string]any
+	if err := json.Unmarshal([]byte(got), &have); err != nil {
+		r.t.Fatalf("%v in\n%s", err, got)
+	}
+	for _, b := range blocks(r.t, "README.md") {
+		var shown map[string]any
+		if b.language != "json" || json.Unmarshal([]byte(b.text), &shown) != nil || shown["kind"] != "job" {
+			continue
+		}
+		for field := range have {
+			if _, ok := shown[field]; !ok {
+				r.t.Errorf("the README's status lacks %s", field)
+			}
+		}
+		for field := range shown {
+			if _, ok := have[field]; !ok && field != "campaign" && field != "published" {
+				r.t.Errorf("a real status has no %s", field)
+			}
+		}
+		return
+	}
+	r.t.Error("the README shows no status")
 }
 
 // stable is an event without what differs every time.
