@@ -91,7 +91,7 @@ func TestSystemdCredentials(t *testing.T) {
 	if err := os.WriteFile(moved, []byte(strings.ReplaceAll(string(text), credentials, here)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	state := func(name string) (string, bool) { return here, name == "XDG_STATE_HOME" }
+	state := func(name string) (string, bool) { return here, name == "STATE_DIRECTORY" }
 	if c, err := config.Load(moved, state); err != nil || c.Validate() != nil {
 		t.Errorf("%v, %v", err, c.Validate())
 	}
