@@ -14,7 +14,7 @@ import (
 // types are faults. null says the same as leaving the field out, except in GCM's message, where it is a value.
 // A malformed recipient is no fault of the job: see ValidateRecipient.
 func Decode(p Platform, body []byte) (*Job, error) {
-	d := &decoder{platform: p, given: make(map[string]value)}
+	d := &decoder{platform: p}
 	d.job = &Job{Platform: p, App: DefaultApp, OnUncertain: OnUncertainResend}
 	switch p {
 	case APNS:
@@ -39,8 +39,9 @@ type decoder struct {
 	platform Platform
 	table    *fieldTable
 	job      *Job
-	// given holds the fields that are there and not null.
-	given map[string]value
+	// given has a bit for each field of the table that is there and not null, and values what those are that a rule asks for; ids is either list.
+	given  uint64
+	values struct{ ids, message, payload value }
 }
 
 // read goes once over the whole text and sets what it finds; the rules that concern several fields come after it.
@@ -90,9 +91,22 @@ func (d *decoder) field(name string, v value) {
 		return
 	}
 	if v.kind != kindNull {
-		d.given[name] = v
+		d.give(f, v)
 	}
 	f.set(d, name, v)
+}
+
+// give notes that a field is there and not null.
+func (d *decoder) give(f *field, v value) {
+	d.given |= 1 << f.at
+	switch f.name {
+	case fieldIDs, fieldRecipients:
+		d.values.ids = v
+	case fieldMessage:
+		d.values.message = v
+	case fieldPayload:
+		d.values.payload = v
+	}
 }
 
 func (d *decoder) unknown(name string) {
@@ -113,9 +127,11 @@ func (d *decoder) unknown(name string) {
 
 // has says whether the field is there and not null.
 func (d *decoder) has(name string) bool {
-	_, ok := d.given[name]
-	return ok
+	f, ok := d.table.byName[name]
+	return ok && d.hasField(f)
 }
+
+func (d *decoder) hasField(f *field) bool { return d.given&(1<<f.at) != 0 }
 
 // wrongType adds the fault of a value that is of another kind than the field's.
 func (d *decoder) wrongType(name, want string, v value) {

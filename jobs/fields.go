@@ -16,6 +16,8 @@ const fieldIDs = "ids"
 // field is one name that a job may use.
 type field struct {
 	name string
+	// at is its place in the table.
+	at uint
 	// alert or aps is the key that an APNs option sets in the alert object or in the aps dictionary; "" for none.
 	alert, aps string
 	// shapes says that the option has a part in what the provider gets as body, so that a raw payload excludes it.
@@ -33,7 +35,11 @@ type fieldTable struct {
 
 func newFieldTable(parts ...[]field) *fieldTable {
 	t := &fieldTable{list: slices.Concat(parts...), byName: make(map[string]*field)}
+	if len(t.list) > 64 {
+		panic("jobs: decoder.given has no room for so many fields")
+	}
 	for i := range t.list {
+		t.list[i].at = uint(i)
 		t.byName[t.list[i].name] = &t.list[i]
 		t.names = append(t.names, t.list[i].name)
 	}

@@ -2,9 +2,7 @@ package jobs
 
 import (
 	"crypto/sha256"
-	"encoding/base32"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -25,15 +23,25 @@ func ResolveID(explicit, msgID string, sequence uint64, stored time.Time) (id st
 	case msgID != "":
 		return "h-" + Fingerprint([]byte(msgID)), true
 	}
-	return StreamJobs + "-" + strconv.FormatUint(sequence, 10) + "-" + strconv.FormatInt(stored.UnixMilli(), 36), false
+	derived := append(make([]byte, 0, 48), StreamJobs...)
+	derived = strconv.AppendUint(append(derived, '-'), sequence, 10)
+	return string(strconv.AppendInt(append(derived, '-'), stored.UnixMilli(), 36)), false
 }
 
 // Fingerprint identifies a job's bytes: 26 lower-case base32 digits of their SHA-256.
 func Fingerprint(body []byte) string {
 	sum := sha256.Sum256(body)
-	text := base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:])
-	return strings.ToLower(text[:fingerprintLength])
+	var text [fingerprintLength]byte
+	for i := range text {
+		bit := 5 * i
+		two := uint16(sum[bit/8])<<8 | uint16(sum[bit/8+1])
+		text[i] = base32Digits[two>>(11-bit%8)&31]
+	}
+	return string(text[:])
 }
+
+// base32Digits are those of RFC 4648 §6 in lower case.
+const base32Digits = "abcdefghijklmnopqrstuvwxyz234567"
 
 func validFingerprint(text string) bool {
 	digit := func(c byte) bool { return c >= 'a' && c <= 'z' || c >= '2' && c <= '7' }

@@ -5,14 +5,26 @@ import "strings"
 // fieldPayload is the raw payload of either platform.
 const fieldPayload = "payload"
 
+// What a job can be for: a list, or one target.
+var (
+	listFields  = []string{fieldIDs, fieldRecipients}
+	apnsTargets = []string{"channel"}
+	gcmTargets  = []string{"topic", "condition"}
+)
+
 // checkRecipients checks who the job goes to: ids, or exactly one target.
 func (d *decoder) checkRecipients() {
-	targets := []string{"topic", "condition"}
+	targets := gcmTargets
 	if d.platform == APNS {
-		targets = []string{"channel"}
+		targets = apnsTargets
 	}
-	var given []string
-	for _, name := range append([]string{fieldIDs, fieldRecipients}, targets...) {
+	given := make([]string, 0, 4)
+	for _, name := range listFields {
+		if d.has(name) {
+			given = append(given, name)
+		}
+	}
+	for _, name := range targets {
 		if d.has(name) {
 			given = append(given, name)
 		}
@@ -22,7 +34,7 @@ func (d *decoder) checkRecipients() {
 		list = fieldRecipients
 		d.checkPlaceholders()
 	}
-	switch ids := d.given[list]; {
+	switch ids := d.values.ids; {
 	case len(given) == 0:
 		d.add(fieldIDs, "is required: one id or a list of ids")
 	case len(given) > 1:
@@ -50,7 +62,7 @@ func (d *decoder) checkRawPayload() {
 		return
 	}
 	for i := range d.table.list {
-		if f := &d.table.list[i]; f.inPayload() && d.has(f.name) {
+		if f := &d.table.list[i]; f.inPayload() && d.hasField(f) {
 			d.add(f.name, `can't go with "payload", which is sent as it is`)
 		}
 	}

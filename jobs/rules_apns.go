@@ -38,9 +38,12 @@ func (d *decoder) checkAPNS() {
 // checkKeysOnce refuses options that set a key which the message object sets too.
 func (d *decoder) checkKeysOnce() {
 	m := d.job.Message
+	if m.Object == nil {
+		return
+	}
 	for i := range d.table.list {
 		f := &d.table.list[i]
-		if !d.has(f.name) {
+		if !d.hasField(f) {
 			continue
 		}
 		key := ""
@@ -79,7 +82,7 @@ func (d *decoder) checkBackground() {
 	}
 	for i := range d.table.list {
 		f := &d.table.list[i]
-		if d.has(f.name) && (f.alert != "" || f.aps == "badge" || f.aps == "sound") {
+		if d.hasField(f) && (f.alert != "" || f.aps == "badge" || f.aps == "sound") {
 			d.add(f.name, "a push of type %q can't have an alert, badge or sound", pushTypeBackground)
 		}
 	}

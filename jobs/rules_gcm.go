@@ -13,7 +13,7 @@ func (d *decoder) checkGCM() {
 		// A null beside a raw payload is what a client writes for an option that was left out.
 		d.job.Message = Message{}
 	}
-	if v, ok := d.given[fieldPayload]; ok && v.kind == kindObject {
+	if v := d.values.payload; d.has(fieldPayload) && v.kind == kindObject {
 		keys := d.keysOf(v)
 		for _, key := range payloadTargets {
 			if _, has := keys[key]; has {
@@ -39,7 +39,7 @@ func (d *decoder) keysOf(v value) map[string]struct{} {
 // overrideNotification lets the message's own "notification" win over the option, as in the reference (§5.1): an object
 // replaces it, null removes it.
 func (d *decoder) overrideNotification() {
-	message, ok := d.given[fieldMessage]
+	message, ok := d.values.message, d.has(fieldMessage)
 	if !ok || message.kind != kindObject {
 		return
 	}

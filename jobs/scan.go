@@ -74,6 +74,8 @@ type scanner struct {
 	path []string
 	// duplicate hears of a name that its object has already; nil says nothing.
 	duplicate func(path []string, name string)
+
+	short [4]string // path, as long as it is short
 }
 
 func (s *scanner) fail(problem string) error {
@@ -172,6 +174,9 @@ func (s *scanner) object(each func(name string, member value)) error {
 		fresh := seen.add(name)
 		if !fresh && s.duplicate != nil {
 			s.duplicate(s.path, name)
+		}
+		if s.path == nil {
+			s.path = s.short[:0]
 		}
 		s.path = append(s.path, name)
 		member, err := s.value()

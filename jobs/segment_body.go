@@ -7,9 +7,13 @@ import (
 
 // keep remembers a member of the body for re-encoding.
 func (j *Job) keep(name string, v value) {
-	if name != fieldIDs && name != fieldRecipients {
-		j.fields = append(j.fields, rawField{name, v})
+	if name == fieldIDs || name == fieldRecipients {
+		return
 	}
+	if j.fields == nil {
+		j.fields = make([]rawField, 0, 6)
+	}
+	j.fields = append(j.fields, rawField{name, v})
 }
 
 func (j *Job) sortFields() {

@@ -67,7 +67,7 @@ func (s *shift) begin(of *side) {
 	s.pulls[of.sideKey] = end
 	gate := func() (time.Duration, <-chan struct{}) { return s.core.Gate(of.platform, of.name) }
 	for _, lane := range jobs.Lanes() {
-		s.pull(ctx, jobs.StreamWork, jobs.WorkDurable(of.platform, of.name, lane), s.segments, gate)
+		s.pull(ctx, queue.Puller{Stream: jobs.StreamWork, Durable: jobs.WorkDurable(of.platform, of.name, lane), Slots: s.segments, Gate: gate})
 	}
 }
 
@@ -87,14 +87,13 @@ func (s *shift) end(key sideKey) {
 }
 
 // pull takes deliveries from a durable until ctx ends.
-func (s *shift) pull(ctx context.Context, stream, durable string, slots *queue.Slots, gate func() (time.Duration, <-chan struct{})) {
+func (s *shift) pull(ctx context.Context, p queue.Puller) {
+	p.HardStop, p.Handle = s.handling.Done(), s.handle
 	s.group.Go(func() error {
 		if !s.orders.Ready(ctx) {
 			return nil
 		}
-		return s.worker.broker.Pull(ctx, queue.Puller{
-			Stream: stream, Durable: durable, Slots: slots, Gate: gate, HardStop: s.handling.Done(), Handle: s.handle,
-		})
+		return s.worker.broker.Pull(ctx, p)
 	})
 }
 

@@ -14,8 +14,13 @@ type mortal struct{}
 
 type handler = func(context.Context, pipeline.Delivery) pipeline.Disposition
 
+// togetherHandler deals with several deliveries.
+type togetherHandler = func(ctx context.Context, all []pipeline.Delivery, alone func(i int), done func(i int, d pipeline.Disposition))
+
 func newMortal(*queue.Conn) mortal { return mortal{} }
 
 func (mortal) ports(p pipeline.Params) pipeline.Params { return p }
 
 func (mortal) handle(next handler) handler { return next }
+
+func (mortal) together(next togetherHandler) togetherHandler { return next }

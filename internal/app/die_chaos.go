@@ -3,6 +3,7 @@
 package app
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -17,6 +18,7 @@ import (
 	"github.com/volleypush/volley/internal/pipeline"
 	"github.com/volleypush/volley/internal/queue"
 	"github.com/volleypush/volley/jobs"
+	"github.com/volleypush/volley/results"
 )
 
 // The points where a worker built with the tag chaos can be made to die, by VOLLEY_DIE_AT.
@@ -65,6 +67,9 @@ type mortal struct {
 
 type handler = func(context.Context, pipeline.Delivery) pipeline.Disposition
 
+// togetherHandler deals with several deliveries.
+type togetherHandler = func(ctx context.Context, all []pipeline.Delivery, alone func(i int), done func(i int, d pipeline.Disposition))
+
 // underway is one delivery that was handed out, as the report tells it.
 type underway struct {
 	Stream   string `json:"stream"`
@@ -73,6 +78,7 @@ type underway struct {
 	Sending *sending `json:"sending,omitempty"`
 
 	settled bool // an event was committed for it
+	body    []byte
 }
 
 type sending struct {
@@ -186,27 +192,80 @@ func underwayOf(ctx context.Context) *underway {
 // handle puts the points around the handling of a delivery.
 func (m *mortal) handle(next handler) handler {
 	return func(ctx context.Context, d pipeline.Delivery) pipeline.Disposition {
-		one := &underway{Stream: d.Stream, Sequence: d.Sequence}
-		m.change(func() { m.held[one] = struct{}{} })
-		select {
-		case <-m.shut:
-			select {} // until the end
-		default:
-		}
-		m.reach(afterPull)
+		one := m.pulled(d)
 		disposition := next(context.WithValue(ctx, underwayKey{}, one), d)
-		last := false
-		if disposition == pipeline.Ack && one.settled {
-			m.reach(continued)
-			last = m.reached(acked)
-		}
-		m.change(func() { delete(m.held, one) })
-		if last {
-			close(m.shut)
-			go m.dieWithout(context.WithoutCancel(ctx), d)
-		}
+		m.finished(ctx, d, one, disposition)
 		return disposition
 	}
+}
+
+// pulled is the first point.
+func (m *mortal) pulled(d pipeline.Delivery) *underway {
+	one := &underway{Stream: d.Stream, Sequence: d.Sequence, body: d.Body}
+	m.change(func() { m.held[one] = struct{}{} })
+	select {
+	case <-m.shut:
+		select {} // until the end
+	default:
+	}
+	m.reach(afterPull)
+	return one
+}
+
+// finished is the last two points.
+func (m *mortal) finished(ctx context.Context, d pipeline.Delivery, one *underway, disposition pipeline.Disposition) {
+	last := false
+	if disposition == pipeline.Ack && one.settled {
+		m.reach(continued)
+		last = m.reached(acked)
+	}
+	m.change(func() { delete(m.held, one) })
+	if last {
+		close(m.shut)
+		go m.dieWithout(context.WithoutCancel(ctx), d)
+	}
+}
+
+// gathering is the deliveries that are handled together.
+type gathering []*underway
+
+type gatheringKey struct{}
+
+// together puts the points around the handling of several deliveries.
+func (m *mortal) together(next togetherHandler) togetherHandler {
+	return func(ctx context.Context, all []pipeline.Delivery, alone func(i int), done func(i int, d pipeline.Disposition)) {
+		group := make(gathering, len(all))
+		for i, d := range all {
+			group[i] = m.pulled(d)
+		}
+		next(context.WithValue(ctx, gatheringKey{}, group), all, func(i int) {
+			m.change(func() { delete(m.held, group[i]) }) // handle begins with it anew
+			alone(i)
+		}, func(i int, disposition pipeline.Disposition) {
+			m.finished(ctx, all[i], group[i], disposition)
+			done(i, disposition)
+		})
+	}
+}
+
+// sends finds the delivery of which the segment was made.
+func (g gathering) sends(s *jobs.Segment) *underway {
+	for _, one := range g {
+		if bytes.Equal(one.body, s.Body) {
+			return one
+		}
+	}
+	return &underway{}
+}
+
+// sent finds the delivery that the event tells of.
+func (g gathering) sent(e *results.Event) *underway {
+	for _, one := range g {
+		if s := one.Sending; s != nil && s.Platform == e.Platform && s.App == e.App && s.Job == e.Job {
+			return one
+		}
+	}
+	return &underway{}
 }
 
 // dieWithout dies when the broker has taken the delivery off its queue.

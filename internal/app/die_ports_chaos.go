@@ -38,6 +38,36 @@ func (e mortalEvents) Commit(ctx context.Context, event *results.Event) (*result
 	return earlier, err
 }
 
+// CommitAll comes after the sending of all: each of them reaches the points.
+func (e mortalEvents) CommitAll(ctx context.Context, events []*results.Event) []pipeline.Commitment {
+	group, _ := ctx.Value(gatheringKey{}).(gathering)
+	for range events {
+		e.m.reach(sent)
+	}
+	all := e.commitAll(ctx, events, group)
+	for _, one := range all {
+		if one.Err == nil && one.Earlier == nil {
+			e.m.reach(committed)
+		}
+	}
+	return all
+}
+
+func (e mortalEvents) commitAll(ctx context.Context, events []*results.Event, group gathering) []pipeline.Commitment {
+	e.m.door.RLock()
+	defer e.m.door.RUnlock()
+	all := e.Events.CommitAll(ctx, events)
+	e.m.mu.Lock()
+	defer e.m.mu.Unlock()
+	for i, event := range events {
+		if all[i].Err == nil {
+			one := group.sent(event)
+			one.Sending, one.settled = nil, true
+		}
+	}
+	return all
+}
+
 // commit holds the door open: a death comes before the commit or after its answer.
 func (e mortalEvents) commit(ctx context.Context, event *results.Event, one *underway) (*results.Event, error) {
 	e.m.door.RLock()
@@ -131,4 +161,26 @@ func (b mortalBatch) Send(ctx context.Context, recipients []int, proceed func() 
 		recipients = recipients[half:]
 	}
 	b.Batch.Send(ctx, recipients, proceed, out)
+}
+
+func (a mortalApp) SendEach(ctx context.Context, batches []pipeline.Batch, proceed func() bool, out []sender.Outcome) {
+	group, _ := ctx.Value(gatheringKey{}).(gathering)
+	inner := make([]pipeline.Batch, len(batches))
+	dies := false
+	for i, b := range batches {
+		b := b.(mortalBatch)
+		inner[i] = b.Batch
+		s := b.segment
+		a.m.change(func() {
+			group.sends(s).Sending = &sending{Platform: s.Job.Platform, App: s.Job.App, Job: s.JobID, Indexes: jobs.Indexes{0}}
+		})
+		dies = a.m.reached(midSend) || dies
+	}
+	half := 0
+	if dies {
+		half = (len(inner) + 1) / 2
+		a.App.SendEach(ctx, inner[:half], proceed, out[:half])
+		a.m.die()
+	}
+	a.App.SendEach(ctx, inner[half:], proceed, out[half:])
 }

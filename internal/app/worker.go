@@ -56,6 +56,10 @@ type Worker struct {
 	loads   *loads
 }
 
+// deliveryBytes is how large a message of PUSH_JOBS may be that counts as one of max_deliveries: far more than a job of one recipient, and
+// less than one of a hundred.
+const deliveryBytes = 4 << 10
+
 // Start starts a worker: credentials, broker, streams, pulls, in this order. An error leaves nothing running.
 func Start(ctx context.Context, o Options) (*Worker, error) {
 	if o.Log == nil {
@@ -112,7 +116,7 @@ func (w *Worker) begin(ctx context.Context) error {
 		AckWait: c.AckWait, UnknownAppGrace: c.UnknownAppGrace, Nonce: uuid.NewString, Draining: running,
 	}))
 	// Segments have slots of their own, as many as are sent at once: a worker that pulled more would keep them from the others.
-	deliveries, segments := queue.NewSlots(c.MaxDeliveries), queue.NewSlots(c.MaxSegments)
+	deliveries, segments := queue.NewByteSlots(c.MaxDeliveries, deliveryBytes), queue.NewSlots(c.MaxSegments)
 	w.core = core
 	from.of(deliveries, segments)
 	group.Go(func() error { return observed.run(running) })
@@ -147,7 +151,9 @@ func (w *Worker) begin(ctx context.Context) error {
 	group.Go(func() error { return orders.Run(running) })
 	for _, platform := range jobs.Platforms() {
 		for _, lane := range jobs.Lanes() {
-			crew.pull(running, jobs.StreamJobs, jobs.IntakeDurable(platform, lane), deliveries, nil)
+			crew.pull(running, queue.Puller{
+				Stream: jobs.StreamJobs, Durable: jobs.IntakeDurable(platform, lane), Slots: deliveries, Together: dying.together(core.HandleTogether),
+			})
 		}
 	}
 	for _, s := range w.keeper.sides() {

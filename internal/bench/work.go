@@ -18,6 +18,9 @@ func work(ctx context.Context, p Part, std Standard) error {
 		return err
 	}
 	c.NATS.URL, c.Worker = config.NewURL(p.Broker), p.Worker
+	tended, stopTending := context.WithCancel(ctx)
+	defer stopTending()
+	go app.TendHeap(tended)
 	worker, err := app.Start(ctx, app.Options{Config: c, Log: func(string) zerolog.Logger { return zerolog.Nop() }})
 	if err != nil {
 		return fmt.Errorf("starting a worker: %w", err)

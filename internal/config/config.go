@@ -15,7 +15,8 @@ type Config struct {
 	HTTP string `yaml:"http"`
 	// MaxSegments is how many segments with more than one recipient are in flight at once. Default 4.
 	MaxSegments int `yaml:"max_segments"`
-	// MaxDeliveries is how many messages of the broker are handled at once. Default 64.
+	// MaxDeliveries is how many messages of push.apns and push.gcm are handled at once, those of more than 4 KiB counted several
+	// times. Default 1024.
 	MaxDeliveries int `yaml:"max_deliveries"`
 	// Workers is how many workers send for the same apps: each keeps to its share of a project's quota. Default 1.
 	Workers int `yaml:"workers"`
@@ -172,7 +173,7 @@ func Default() *Config {
 	return &Config{
 		NATS:            NATS{Listen: "127.0.0.1:4222", SyncAlways: true},
 		MaxSegments:     4,
-		MaxDeliveries:   64,
+		MaxDeliveries:   1024,
 		Workers:         1,
 		AckWait:         30 * time.Second,
 		DrainTimeout:    30 * time.Second,

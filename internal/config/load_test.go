@@ -55,7 +55,7 @@ func TestDefaults(t *testing.T) {
 	c.Worker = ""
 	want := &Config{
 		NATS:        NATS{Listen: "127.0.0.1:4222", SyncAlways: true, StoreDir: "/home/v/.local/state/volley/nats"},
-		MaxSegments: 4, MaxDeliveries: 64, Workers: 1, AckWait: 30 * time.Second, UnknownAppGrace: 10 * time.Minute, DrainTimeout: 30 * time.Second,
+		MaxSegments: 4, MaxDeliveries: 1024, Workers: 1, AckWait: 30 * time.Second, UnknownAppGrace: 10 * time.Minute, DrainTimeout: 30 * time.Second,
 		Results: Retention{24 * time.Hour}, Dead: Retention{720 * time.Hour},
 		Log: Log{Level: "info", Format: "auto", Levels: map[string]string{}}, Apps: map[string]*App{},
 	}

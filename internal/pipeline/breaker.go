@@ -3,7 +3,6 @@ package pipeline
 import (
 	"cmp"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -103,8 +102,9 @@ type verdict struct {
 	undecided map[int]bool
 }
 
-// judge learns from the outcomes of a sending. A leave to probe is an ordinary one after it.
-func (l *leave) judge(r *round, recipients []int, now time.Time) verdict {
+// judge learns from the outcomes of a sending to these recipients, who are told apart by name. A leave to probe is an ordinary one after
+// it.
+func (l *leave) judge(all []sender.Outcome, recipients []int, name func(i int) string, now time.Time) verdict {
 	b, probed := l.breaker, l.probe
 	l.probe = false
 	b.mu.Lock()
@@ -113,8 +113,8 @@ func (l *leave) judge(r *round, recipients []int, now time.Time) verdict {
 	var worst *sender.Outcome
 	var bad, streak []int // all that were answered badly, and those since the last good answer
 	good := false
-	for _, i := range inOrder(r.out, recipients) {
-		out := &r.out[i]
+	for _, i := range inOrder(all, recipients) {
+		out := &all[i]
 		if unasked(out) {
 			continue
 		}
@@ -132,7 +132,7 @@ func (l *leave) judge(r *round, recipients []int, now time.Time) verdict {
 			worst = out
 		}
 		bad, streak = append(bad, i), append(streak, i)
-		b.count(r.seg, i)
+		b.count(name(i))
 	}
 	if len(bad) < outageRecipients {
 		bad = streak
@@ -176,9 +176,9 @@ func inOrder(out []sender.Outcome, recipients []int) []int {
 }
 
 // count adds a recipient to the streak of bad answers.
-func (b *breaker) count(seg *jobs.Segment, i int) {
+func (b *breaker) count(name string) {
 	if len(b.streak) < outageRecipients {
-		b.streak[seg.JobID+"/"+strconv.Itoa(seg.Position(i))] = struct{}{}
+		b.streak[name] = struct{}{}
 	}
 }
 

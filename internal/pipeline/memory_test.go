@@ -106,6 +106,32 @@ func (w *world) Commit(_ context.Context, e *results.Event) (*results.Event, err
 	return nil, nil
 }
 
+func (w *world) CommitAll(ctx context.Context, events []*results.Event) []Commitment {
+	all := make([]Commitment, len(events))
+	for i, e := range events {
+		all[i].Earlier, all[i].Err = w.Commit(ctx, e)
+	}
+	return all
+}
+
+func (w *world) Absent(ctx context.Context, subjects []string) []bool {
+	absent := make([]bool, len(subjects))
+	for i, subject := range subjects {
+		event, err := w.Find(ctx, subject)
+		absent[i] = event == nil && err == nil
+	}
+	return absent
+}
+
+func (w *world) NoPlans(ctx context.Context, segments []*jobs.Segment) []bool {
+	absent := make([]bool, len(segments))
+	for i, seg := range segments {
+		plan, err := w.FindPlan(ctx, seg.Job.Platform, seg.Job.App, seg.JobID)
+		absent[i] = len(plan.Bounds) == 0 && err == nil
+	}
+	return absent
+}
+
 func (w *world) Find(_ context.Context, subject string) (*results.Event, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -305,6 +331,12 @@ func (a *scriptedApp) MaxAttempts() int                  { return a.attempts }
 func (a *scriptedApp) Project() string                   { return a.project }
 func (a *scriptedApp) MessageIDs() bool                  { return true }
 func (a *scriptedApp) Explain(r *sender.Reason) string   { return r.Name + " (" + r.Description + ")" }
+
+func (a *scriptedApp) SendEach(ctx context.Context, batches []Batch, proceed func() bool, out []sender.Outcome) {
+	for i, b := range batches {
+		b.Send(ctx, []int{0}, proceed, out[i:i+1])
+	}
+}
 
 type scriptedBatch struct {
 	*scriptedApp

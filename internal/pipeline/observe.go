@@ -30,13 +30,18 @@ type Sending struct {
 func (c *Core) transmit(ctx context.Context, h held, recipients []int, proceed func() bool, out []sender.Outcome) {
 	begun := c.Clock.Now()
 	h.batch.Send(ctx, recipients, proceed, out)
+	c.sent(h, len(recipients), begun)
+}
+
+// sent tells the observer that recipients of the delivery were sent to.
+func (c *Core) sent(h held, recipients int, begun time.Time) {
 	due := h.seg.Published
 	if h.seg.Job.DeliverAt.After(due) {
 		due = h.seg.Job.DeliverAt
 	}
 	// The clock is the broker's, which may be set between two looks.
 	c.Observer.Sent(Sending{
-		Platform: h.seg.Job.Platform, App: h.seg.Job.App, Recipients: len(recipients), Took: max(c.Clock.Now().Sub(begun), 0),
+		Platform: h.seg.Job.Platform, App: h.seg.Job.App, Recipients: recipients, Took: max(c.Clock.Now().Sub(begun), 0),
 		First: h.seg.Round == 0 && !h.seg.Requeued && !h.Suspicious, Suspicious: h.Suspicious, Age: max(begun.Sub(due), 0),
 	})
 }

@@ -57,8 +57,19 @@ type Events interface {
 	// Commit stores the event on its own subject if nothing is stored there. It returns nil if the event is stored now, or
 	// the event that was there before. An error means that the outcome is not known; committing the same event again is safe.
 	Commit(ctx context.Context, event *results.Event) (earlier *results.Event, err error)
+	// CommitAll does Commit for each of the events, at one time.
+	CommitAll(ctx context.Context, events []*results.Event) []Commitment
 	// Find returns the event stored on the subject, or nil if there certainly is none.
 	Find(ctx context.Context, subject string) (*results.Event, error)
+	// Absent does Find for each of the subjects at one time, and says of which there certainly is none. The others are to be
+	// looked for again, one by one.
+	Absent(ctx context.Context, subjects []string) []bool
+}
+
+// Commitment is what Events.Commit returns.
+type Commitment struct {
+	Earlier *results.Event
+	Err     error
 }
 
 // Work is the internal queue of segments.
@@ -107,6 +118,8 @@ type Status interface {
 	Plan(ctx context.Context, platform jobs.Platform, app, job string, plan Plan) (Plan, error)
 	// FindPlan returns the job's plan; one without Bounds if there certainly is none.
 	FindPlan(ctx context.Context, platform jobs.Platform, app, job string) (Plan, error)
+	// NoPlans says for each of the segments whether its job certainly has no plan. The others are to be looked for again, one by one.
+	NoPlans(ctx context.Context, segments []*jobs.Segment) []bool
 	// Settle adds the totals of a settled segment, once however often it is called, and returns the record after it.
 	Settle(ctx context.Context, event *results.Event) (Progress, error)
 }
@@ -167,6 +180,8 @@ type Apps interface {
 type App interface {
 	// Prepare renders what all recipients share. A jobs.Faults error says that the job can't be sent as it is.
 	Prepare(segment *jobs.Segment) (Batch, error)
+	// SendEach does Batch.Send for batches of this app that have one recipient each, together. out[i] is the outcome of batches[i].
+	SendEach(ctx context.Context, batches []Batch, proceed func() bool, out []sender.Outcome)
 	// Reason returns the row of the platform's table with that name, for a failure whose answer came in an earlier round.
 	Reason(name string) *sender.Reason
 	MaxAttempts() int

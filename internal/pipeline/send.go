@@ -50,7 +50,7 @@ func (c *Core) send(ctx context.Context, h held) error {
 	ready := r.ready(c.Clock.Now())
 	if leave.probe && len(ready) > 0 {
 		c.transmit(ctx, h, ready[:1], proceed, r.out)
-		r.verdict = leave.judge(&r, ready[:1], c.Clock.Now())
+		r.verdict = leave.judge(r.out, ready[:1], r.name, c.Clock.Now())
 		c.tell(ctx, h, &r.verdict)
 		if r.verdict.open {
 			return c.probed(ctx, h, &r, ready[0])
@@ -62,7 +62,7 @@ func (c *Core) send(ctx context.Context, h held) error {
 		if r.interrupted(h.held) {
 			return ErrStale
 		}
-		r.verdict = leave.judge(&r, ready, c.Clock.Now())
+		r.verdict = leave.judge(r.out, ready, r.name, c.Clock.Now())
 	}
 	r.cancelled = c.cancelled(h)
 	event := r.settle(c.Clock.Now(), c.Random)

@@ -47,6 +47,9 @@ func (r *round) due(now time.Time) []int {
 	return due
 }
 
+// name tells a recipient apart from those of other jobs.
+func (r *round) name(i int) string { return r.seg.JobID + "/" + strconv.Itoa(r.seg.Position(i)) }
+
 func (r *round) late(now time.Time) bool { return !r.deadline.IsZero() && !now.Before(r.deadline) }
 
 func (r *round) try(i int) jobs.Try {

@@ -103,12 +103,22 @@ func (a *actor) take(m *message, forsaken bool) {
 	d.Held = func() bool { return a.lease }
 	go func() {
 		defer func() { a.turn <- false }()
-		if a.core.Handle(context.Background(), d) == Ack {
+		if a.handle(d) == Ack {
 			a.step()
 			m.acked = true // also from somebody whose lease is over: the broker takes it
 		}
 	}()
 	a.rest(<-a.turn)
+}
+
+// handle deals with a delivery as a pull does.
+func (a *actor) handle(d Delivery) (disposition Disposition) {
+	alone := false
+	a.core.HandleTogether(context.Background(), []Delivery{d}, func(int) { alone = true }, func(_ int, d Disposition) { disposition = d })
+	if alone {
+		disposition = a.core.Handle(context.Background(), d)
+	}
+	return disposition
 }
 
 // play gives the cue; with false the worker dies on the spot, and another one comes with an empty head.
@@ -286,6 +296,22 @@ func (a *actor) Commit(ctx context.Context, e *results.Event) (*results.Event, e
 	return a.world.Commit(ctx, e)
 }
 
+func (a *actor) CommitAll(ctx context.Context, events []*results.Event) []Commitment {
+	a.step()
+	defer a.step()
+	return a.world.CommitAll(ctx, events)
+}
+
+func (a *actor) Absent(ctx context.Context, subjects []string) []bool {
+	a.step()
+	return a.world.Absent(ctx, subjects)
+}
+
+func (a *actor) NoPlans(ctx context.Context, segments []*jobs.Segment) []bool {
+	a.step()
+	return a.world.NoPlans(ctx, segments)
+}
+
 func (a *actor) Find(ctx context.Context, subject string) (*results.Event, error) {
 	a.step()
 	return a.world.Find(ctx, subject)
@@ -340,6 +366,12 @@ type stageApp struct {
 }
 
 func (s stageApp) Prepare(seg *jobs.Segment) (Batch, error) { return &stageBatch{s, seg}, nil }
+
+func (s stageApp) SendEach(ctx context.Context, batches []Batch, proceed func() bool, out []sender.Outcome) {
+	for i, b := range batches {
+		b.Send(ctx, []int{0}, proceed, out[i:i+1])
+	}
+}
 
 type stageBatch struct {
 	stageApp

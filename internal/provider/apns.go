@@ -128,7 +128,7 @@ func (a *apnsApp) request(seg *jobs.Segment) (apns.Request, time.Time, *personal
 		}
 		limit = 0 // a placeholder has another length than what it becomes
 	}
-	payload, err := message.Payload(limit)
+	err := request.Render(message, limit)
 	if err != nil && binary {
 		request.Payload = []byte("{}") // so that what else the protocol has no place for is named in one go
 		return request, deadline, nil, together(err, a.Client.Validate(&request))
@@ -136,8 +136,8 @@ func (a *apnsApp) request(seg *jobs.Segment) (apns.Request, time.Time, *personal
 	if err != nil {
 		return request, deadline, nil, err
 	}
-	if request.Payload = payload; each != nil {
-		each.template = jobs.CompileTemplate(string(payload))
+	if each != nil {
+		each.template = jobs.CompileTemplate(string(request.Payload))
 		request.Payload = each.template.Sample()
 	}
 	err = a.Client.Validate(&request)
@@ -227,6 +227,25 @@ func (b *apnsBatch) Send(ctx context.Context, recipients []int, proceed func() b
 	for k, i := range recipients {
 		out[i] = answers[k]
 	}
+}
+
+// SendEach implements pipeline.App.
+func (a *apnsApp) SendEach(ctx context.Context, batches []pipeline.Batch, proceed func() bool, out []sender.Outcome) {
+	a.enter()
+	requests := make([]*apns.Request, len(batches))
+	for i, one := range batches {
+		b := one.(*apnsBatch)
+		requests[i] = &b.request
+		if b.request.Channel == "" {
+			b.request.Tokens = []string{b.seg.Job.IDs[0].Reveal()}
+		}
+		if a.Client.Protocol() != apns.Binary {
+			b.request.IDs = apnsIDs(b.seg.Job.App, b.seg.JobID, []int{b.seg.Position(0)})
+		}
+	}
+	a.Client.DeliverEach(ctx, requests, proceed, out)
+	a.leave()
+	a.judge(out)
 }
 
 func or[T any](given *T, otherwise T) T {

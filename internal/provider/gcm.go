@@ -180,3 +180,19 @@ func (b *gcmBatch) personalise(recipients []int, out []sender.Outcome) (sendable
 	}
 	return sendable, messages
 }
+
+// SendEach implements pipeline.App.
+func (a *gcmApp) SendEach(ctx context.Context, batches []pipeline.Batch, proceed func() bool, out []sender.Outcome) {
+	requests := make([]*gcm.Request, len(batches))
+	for i, one := range batches {
+		b := one.(*gcmBatch)
+		requests[i] = &gcm.Request{Message: b.prepared, NoProviderIDs: !a.GCMParams.MessageIDs}
+		if _, target := b.seg.Job.Target(); !target {
+			requests[i].Tokens = []string{b.seg.Job.IDs[0].Reveal()}
+		}
+	}
+	a.enter()
+	a.Client.DeliverEach(ctx, requests, proceed, out)
+	a.leave()
+	a.judge(out)
+}

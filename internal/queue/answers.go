@@ -1,11 +1,13 @@
 package queue
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -28,13 +30,22 @@ type answers struct {
 
 	mu      sync.Mutex
 	last    uint64
-	waiting map[uint64]chan *nats.Msg
+	waiting map[uint64]*questions
+}
+
+// questions are asked together. Their answers come in any order.
+type questions struct {
+	// Guarded by the lock of answers:
+	replies []*nats.Msg
+	left    int
+
+	all chan struct{} // closed when left is 0
 }
 
 // listen begins to take answers in.
 func (c *Conn) listen() error {
-	c.answers = &answers{prefix: nats.NewInbox() + ".", waiting: make(map[uint64]chan *nats.Msg)}
-	sub, err := c.nc.Subscribe(c.answers.prefix+"*", c.answers.receive)
+	c.answers = &answers{prefix: nats.NewInbox() + ".", waiting: make(map[uint64]*questions)}
+	sub, err := c.nc.Subscribe(c.answers.prefix+"*.*", c.answers.receive)
 	if err == nil {
 		// What can come is bounded by what is asked; the library's own bound would drop answers.
 		err = sub.SetPendingLimits(-1, -1)
@@ -45,64 +56,122 @@ func (c *Conn) listen() error {
 	return nil
 }
 
-// expect makes a place for one answer.
-func (a *answers) expect() (id uint64, answer <-chan *nats.Msg) {
-	place := make(chan *nats.Msg, 1)
+// expect makes a place for n answers.
+func (a *answers) expect(n int) (id uint64, q *questions) {
+	q = &questions{replies: make([]*nats.Msg, n), left: n, all: make(chan struct{})}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.last++
-	a.waiting[a.last] = place
-	return a.last, place
+	a.waiting[a.last] = q
+	return a.last, q
 }
 
-// forget drops the place; an answer that comes later is nobody's.
-func (a *answers) forget(id uint64) {
+// forget drops the place and returns what came; an answer that comes later is nobody's.
+func (a *answers) forget(id uint64, q *questions) []*nats.Msg {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.waiting, id)
+	return q.replies
 }
 
 func (a *answers) receive(msg *nats.Msg) {
-	id, err := strconv.ParseUint(msg.Subject[len(a.prefix):], 36, 64)
-	if err != nil {
+	first, second, _ := strings.Cut(msg.Subject[len(a.prefix):], ".")
+	id, err := strconv.ParseUint(first, 36, 64)
+	n, err2 := strconv.ParseUint(second, 36, 32)
+	if err != nil || err2 != nil {
 		return
 	}
 	a.mu.Lock()
-	place := a.waiting[id]
-	delete(a.waiting, id)
-	a.mu.Unlock()
-	if place != nil {
-		place <- msg
+	defer a.mu.Unlock()
+	q := a.waiting[id]
+	if q == nil || n >= uint64(len(q.replies)) || q.replies[n] != nil {
+		return
+	}
+	q.replies[n] = msg
+	if q.left--; q.left == 0 {
+		close(q.all)
 	}
 }
 
 // ask sends msg, whose Reply it sets, and waits callTimeout at most for the answer. It ends at once when the connection is lost: the
 // answer would not come over the next one.
 func (c *Conn) ask(ctx context.Context, msg *nats.Msg) (*nats.Msg, error) {
+	one := [...]reply{{ask: msg}}
+	c.askAll(ctx, one[:])
+	return one[0].msg, one[0].err
+}
+
+// reply is a question and what came of it: an answer or an error.
+type reply struct {
+	ask *nats.Msg
+	msg *nats.Msg
+	err error
+}
+
+// askAll asks all at one time, as ask does for one.
+func (c *Conn) askAll(ctx context.Context, all []reply) {
 	lost, before := c.link.current().Done(), c.violation.Load()
-	id, answer := c.answers.expect()
-	defer c.answers.forget(id)
-	msg.Reply = c.answers.prefix + strconv.FormatUint(id, 36)
-	if err := c.nc.PublishMsg(msg); err != nil {
+	id, q := c.answers.expect(len(all))
+	prefix := c.answers.prefix + strconv.FormatUint(id, 36) + "."
+	asked := 0
+	for i := range all {
+		all[i].ask.Reply = prefix + strconv.FormatUint(uint64(i), 36)
+		err := c.nc.PublishMsg(all[i].ask)
 		if errors.Is(err, nats.ErrReconnectBufExceeded) {
-			return nil, errUnsent
+			err = errUnsent
 		}
-		return nil, err
+		if all[i].err = err; err == nil {
+			asked++
+		}
 	}
+	var cause error
+	if asked == len(all) {
+		cause = q.wait(ctx, lost)
+	} else {
+		// Some did not leave: the connection is going, or the message is too large. Answers to the others may be on their way.
+		cause = c.waitSome(ctx, lost, q, len(all)-asked)
+	}
+	replies := c.answers.forget(id, q)
+	for i := range all {
+		switch r, msg := &all[i], replies[i]; {
+		case msg != nil && len(msg.Data) == 0 && msg.Header.Get("Status") == "503":
+			r.err = nats.ErrNoResponders
+		case msg != nil:
+			r.msg, r.err = msg, nil
+		case r.err != nil: // was not asked
+		case errors.Is(cause, nats.ErrTimeout):
+			r.err = c.blame(before, r.ask.Subject, cause)
+		default:
+			r.err = cause
+		}
+	}
+}
+
+// waitSome waits for all answers but those of so many questions that were not asked.
+func (c *Conn) waitSome(ctx context.Context, lost <-chan struct{}, q *questions, unasked int) error {
+	c.answers.mu.Lock()
+	q.left -= unasked
+	none := q.left == 0
+	c.answers.mu.Unlock()
+	if none {
+		return nil
+	}
+	return q.wait(ctx, lost)
+}
+
+// wait waits for all answers.
+func (q *questions) wait(ctx context.Context, lost <-chan struct{}) error {
 	timer := time.NewTimer(callTimeout)
 	defer timer.Stop()
 	select {
-	case reply := <-answer:
-		if len(reply.Data) == 0 && reply.Header.Get("Status") == "503" {
-			return nil, nats.ErrNoResponders
-		}
-		return reply, nil
+	case <-q.all:
+		return nil
 	case <-timer.C:
-		return nil, c.blame(before, msg.Subject, nats.ErrTimeout)
+		return nats.ErrTimeout
 	case <-lost:
-		return nil, nats.ErrDisconnected
+		return nats.ErrDisconnected
 	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+		return context.Cause(ctx)
 	}
 }
 
@@ -110,10 +179,10 @@ func (c *Conn) ask(ctx context.Context, msg *nats.Msg) (*nats.Msg, error) {
 // errUnsent means that the message may be stored or not.
 func (c *Conn) publish(ctx context.Context, msg *nats.Msg) (*jetstream.PubAck, error) {
 	for again := 0; ; again++ {
-		reply, err := c.ask(ctx, msg)
+		answer, err := c.ask(ctx, msg)
 		switch {
 		case err == nil:
-			return acknowledgement(reply.Data)
+			return acknowledgement(answer.Data)
 		case !errors.Is(err, nats.ErrNoResponders) || again == absentLeader:
 			return nil, err
 		}
@@ -127,6 +196,9 @@ func (c *Conn) publish(ctx context.Context, msg *nats.Msg) (*jetstream.PubAck, e
 
 // acknowledgement reads the broker's answer to a publish.
 func acknowledgement(text []byte) (*jetstream.PubAck, error) {
+	if ack, ok := plainAcknowledgement(text); ok {
+		return &ack, nil
+	}
 	var answer struct {
 		jetstream.PubAck
 		Error *jetstream.APIError `json:"error"`
@@ -141,4 +213,27 @@ func acknowledgement(text []byte) (*jetstream.PubAck, error) {
 		return nil, errors.New("the broker's acknowledgement names no stream")
 	}
 	return &answer.PubAck, nil
+}
+
+// plainAcknowledgement reads the usual answer, {"stream":"NAME","seq":N}, without reflection; false for any other.
+func plainAcknowledgement(text []byte) (ack jetstream.PubAck, ok bool) {
+	rest, begins := bytes.CutPrefix(text, []byte(`{"stream":"`))
+	name, rest, goesOn := bytes.Cut(rest, []byte(`","seq":`))
+	digits, ends := bytes.CutSuffix(rest, []byte("}"))
+	if !begins || !goesOn || !ends || len(name) == 0 || len(digits) == 0 || len(digits) > 19 || digits[0] == '0' {
+		return ack, false
+	}
+	for _, c := range name {
+		if c <= ' ' || c > '~' || c == '"' || c == '\\' {
+			return ack, false
+		}
+	}
+	for _, c := range digits {
+		if c < '0' || c > '9' {
+			return ack, false
+		}
+		ack.Sequence = 10*ack.Sequence + uint64(c-'0')
+	}
+	ack.Stream = string(name)
+	return ack, true
 }

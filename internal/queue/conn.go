@@ -89,12 +89,16 @@ type Conn struct {
 	done    chan struct{} // closed by Close
 	close   sync.Once
 	running sync.WaitGroup
+
+	// never is the header of a publish that nothing may have come before. It is only read, so all of them share it.
+	never nats.Header
 }
 
 // Connect connects. A broker that can't be reached is ErrUnavailable, a credentials file that can't be used is ErrCredentials, both
 // with what to do; later losses of the connection are logged and mended.
 func Connect(ctx context.Context, o Options) (*Conn, error) {
 	c := &Conn{log: o.Logger, now: o.Now, url: readableURL(o), kicks: make(map[int]func()), done: make(chan struct{})}
+	c.never = nats.Header{jetstream.ExpectedLastSubjSeqHeader: {"0"}}
 	if c.now == nil {
 		c.now = time.Now
 	}

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/volleypush/volley/internal/pipeline"
 	"github.com/volleypush/volley/jobs"
@@ -24,17 +23,47 @@ const (
 // results are kept. An error says that the outcome is not known; commit the same event again. Of the errors, ErrFull and
 // ErrTooBig are certain refusals.
 func (c *Conn) Commit(ctx context.Context, event *results.Event) (*results.Event, error) {
-	body, err := results.Encode(event)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", pipeline.ErrRefused, err)
+	msg, err := c.eventMsg(event)
+	if err == nil {
+		_, err = c.publish(ctx, msg)
 	}
-	subject := event.Subject()
-	_, err = c.publish(ctx, eventMsg(subject, body))
+	return c.outcome(ctx, event, err)
+}
+
+// CommitAll implements pipeline.Events. A stream without leader is not waited for, as Commit does.
+func (c *Conn) CommitAll(ctx context.Context, events []*results.Event) []pipeline.Commitment {
+	commitments, all, owners := make([]pipeline.Commitment, len(events)), make([]reply, 0, len(events)), make([]int, 0, len(events))
+	for i, event := range events {
+		msg, err := c.eventMsg(event)
+		if err != nil {
+			commitments[i].Err = err
+			continue
+		}
+		all, owners = append(all, reply{ask: msg}), append(owners, i)
+	}
+	c.askAll(ctx, all)
+	for k, r := range all {
+		err := r.err
+		if err == nil {
+			_, err = acknowledgement(r.msg.Data)
+		}
+		if err != nil {
+			one := &commitments[owners[k]]
+			one.Earlier, one.Err = c.outcome(ctx, events[owners[k]], err)
+		}
+	}
+	return commitments
+}
+
+// outcome is what a publish of the event comes to.
+func (c *Conn) outcome(ctx context.Context, event *results.Event, err error) (earlier *results.Event, _ error) {
 	switch {
 	case err == nil:
 		return nil, nil
+	case errors.Is(err, pipeline.ErrRefused):
+		return nil, err
 	case answered(err) == codeWrongSequence:
-		return c.committed(ctx, subject)
+		return c.committed(ctx, event.Subject())
 	default:
 		// 10164 (another write of this subject is in flight), 10158, a timeout, a disconnect: not known.
 		return nil, explain("committing event "+event.ID, err)
@@ -42,10 +71,12 @@ func (c *Conn) Commit(ctx context.Context, event *results.Event) (*results.Event
 }
 
 // eventMsg is the publish of an event. It has no Nats-Msg-Id: that would hold for a window only, and cost three times the memory.
-func eventMsg(subject string, body []byte) *nats.Msg {
-	msg := &nats.Msg{Subject: subject, Header: nats.Header{}, Data: body}
-	msg.Header.Set(jetstream.ExpectedLastSubjSeqHeader, "0")
-	return msg
+func (c *Conn) eventMsg(event *results.Event) (*nats.Msg, error) {
+	body, err := results.Encode(event)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", pipeline.ErrRefused, err)
+	}
+	return &nats.Msg{Subject: event.Subject(), Header: c.never, Data: body}, nil
 }
 
 // committed loads the event that the refusal of another says is there. "Not found" contradicts the refusal, so it is asked again.
@@ -64,6 +95,11 @@ func (c *Conn) committed(ctx context.Context, subject string) (*results.Event, e
 			return nil, context.Cause(ctx)
 		}
 	}
+}
+
+// Absent implements pipeline.Events. It asks the leader of the stream, as Find does.
+func (c *Conn) Absent(ctx context.Context, subjects []string) []bool {
+	return c.absent(ctx, jobs.StreamResults, subjects)
 }
 
 // Find implements pipeline.Events. It asks the leader of the stream; nil means that the leader has none.

@@ -91,7 +91,11 @@ func TestCommitRace(t *testing.T) {
 
 // TestCommitExpectsNothingBefore: it is this header, not a window, that stores an event once.
 func TestCommitExpectsNothingBefore(t *testing.T) {
-	msg := eventMsg("push.results.apns.default.j.0.0", nil)
+	_, c := broker(t)
+	msg, err := c.eventMsg(eventOf(segment(t, "one", 1), "w-1"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	want := nats.Header{"Nats-Expected-Last-Subject-Sequence": {"0"}}
 	if diff := cmp.Diff(want, msg.Header); diff != "" {
 		t.Error(diff)

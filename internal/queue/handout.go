@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -22,46 +23,93 @@ type held struct {
 	msg   *nats.Msg
 	meta  *nats.MsgMetadata
 	lease *lease
+	slots int // that it takes
 }
 
-// start hands a delivery out; its slot is taken already. A goroutine that has finished another one takes it, if there is one: its
-// stack has the size that a delivery needs, and growing a new one costs a tenth of a small job.
-func (p *pull) start(work context.Context, h *held) {
-	p.handlers.Add(1)
+// mostTogether is how many deliveries are handled together at most. More would share no more of the cost, and wait longer for the
+// slowest of them.
+const mostTogether = 128
+
+// handOut hands out what has its slots.
+func (p *pull) handOut(work context.Context) {
+	for len(p.fresh) > 0 {
+		n := 1
+		if p.Together != nil {
+			n = min(len(p.fresh), mostTogether)
+		}
+		all := slices.Clone(p.fresh[:n])
+		p.fresh = append(p.fresh[:0], p.fresh[n:]...)
+		p.handlers.Add(n)
+		p.employ(work, hand{all, p.Together != nil})
+	}
+}
+
+// hand is what one goroutine takes on: deliveries that are handled together, or one.
+type hand struct {
+	all      []*held
+	together bool
+}
+
+// employ gives deliveries to a goroutine. One that has finished others takes them, if there is one: its stack has the size that a
+// delivery needs, and growing a new one costs a tenth of a small job.
+func (p *pull) employ(work context.Context, all hand) {
 	select {
-	case p.next <- h:
+	case p.next <- all:
 	default:
 		p.hands.Go(func() {
-			for h := h; h != nil; h = p.another() {
-				p.handle(work, h)
+			for next := all; next.all != nil; next = p.another() {
+				if next.together {
+					p.handleTogether(work, next.all)
+				} else {
+					p.handle(work, next.all[0])
+				}
 			}
 		})
 	}
 }
 
-// another waits for the next delivery; nil at the end of the pull.
-func (p *pull) another() *held {
+// another waits for the next deliveries; none at the end of the pull.
+func (p *pull) another() hand {
 	select {
-	case h := <-p.next:
-		return h
+	case next := <-p.next:
+		return next
 	case <-p.over:
-		return nil
+		return hand{}
 	}
 }
 
 // handle deals with one delivery.
 func (p *pull) handle(work context.Context, h *held) {
-	defer p.handlers.Done()
-	defer p.Slots.give(1)
-	defer p.conn.leases.drop(h.lease)
-	d := pipeline.Delivery{
+	p.dispose(work, h, p.Handle(work, p.delivery(h)))
+}
+
+// handleTogether deals with several.
+func (p *pull) handleTogether(work context.Context, all []*held) {
+	deliveries := make([]pipeline.Delivery, len(all))
+	for i, h := range all {
+		deliveries[i] = p.delivery(h)
+	}
+	p.Together(work, deliveries,
+		func(i int) { p.employ(work, hand{all: all[i : i+1]}) },
+		func(i int, d pipeline.Disposition) { p.dispose(work, all[i], d) })
+}
+
+func (p *pull) delivery(h *held) pipeline.Delivery {
+	return pipeline.Delivery{
 		Stream: p.Stream, Subject: h.msg.Subject, Header: h.msg.Header, Body: h.msg.Data,
 		Sequence: h.meta.Sequence.Stream, Stored: h.meta.Timestamp,
 		Suspicious: p.conn.suspicious(p.Stream, h.meta.Sequence.Stream, h.meta.NumDelivered),
 		Begun:      h.meta.NumDelivered > 1,
 		Held:       func() bool { return h.lease.holds(p.conn.now()) },
 	}
-	switch p.Handle(work, d) {
+}
+
+// dispose tells the broker and lets go of the delivery.
+func (p *pull) dispose(work context.Context, h *held, d pipeline.Disposition) {
+	defer p.handlers.Done()
+	defer p.Slots.give(h.slots)
+	defer p.conn.leases.drop(h.lease)
+	switch d {
 	case pipeline.Ack:
 		p.ack(work, h.msg.Reply)
 	case pipeline.GiveBack:
@@ -112,8 +160,8 @@ func (p *pull) leave(work context.Context) {
 	drain:
 		for {
 			select {
-			case a := <-p.inbox:
-				p.receive(work, a)
+			case <-p.inbox.ready:
+				p.receiveAll(work)
 			case <-drained:
 				break drain
 			case <-timer.C:

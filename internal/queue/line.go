@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -24,6 +25,7 @@ type line struct {
 	got    int
 	since  time.Time
 	failed error // what the broker said against the request
+	more   bool  // the request ended because it would have brought too many bytes
 }
 
 // arrival is something that came: a delivery, or what the broker says about a request.
@@ -32,9 +34,43 @@ type arrival struct {
 	msg  *nats.Msg
 }
 
+// inbox holds what came and was not looked at yet. What is asked for bounds it.
+type inbox struct {
+	mu    sync.Mutex
+	all   []arrival
+	spare []arrival
+	ready chan struct{} // has room for one
+}
+
+func newInbox() *inbox { return &inbox{ready: make(chan struct{}, 1)} }
+
+func (b *inbox) put(a arrival) {
+	b.mu.Lock()
+	b.all = append(b.all, a)
+	first := len(b.all) == 1
+	b.mu.Unlock()
+	if first {
+		select {
+		case b.ready <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// take takes everything. What it returns is good until the next take.
+func (b *inbox) take() []arrival {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	all := b.all
+	clear(b.spare)
+	b.all, b.spare = b.spare[:0], all
+	return all
+}
+
 // pullRequest is the body of a request for messages.
 type pullRequest struct {
 	Batch   int           `json:"batch"`
+	Bytes   int           `json:"max_bytes,omitempty"`
 	Expires time.Duration `json:"expires,omitempty"`
 	NoWait  bool          `json:"no_wait,omitempty"`
 }
@@ -43,10 +79,7 @@ type pullRequest struct {
 func (p *pull) open() (*line, error) {
 	l := &line{pull: p, prefix: nats.NewInbox() + ".", gone: make(chan struct{}), since: p.conn.now()}
 	sub, err := p.conn.nc.Subscribe(l.prefix+"*", func(msg *nats.Msg) {
-		select {
-		case p.inbox <- arrival{l, msg}:
-		case <-p.over:
-		}
+		p.inbox.put(arrival{l, msg})
 	})
 	if err != nil {
 		return nil, fmt.Errorf("subscribing for deliveries: %w", err)
@@ -64,7 +97,7 @@ func (p *pull) open() (*line, error) {
 // ask sends a request. The one before must be complete.
 func (l *line) ask(r pullRequest) error {
 	l.number++
-	l.want, l.got, l.failed = r.Batch, 0, nil
+	l.want, l.got, l.failed, l.more = r.Batch, 0, nil, false
 	body, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("asking for deliveries: %w", err)
@@ -84,7 +117,12 @@ func (l *line) status(msg *nats.Msg) bool {
 	if strings.TrimPrefix(msg.Subject, l.prefix) != strconv.Itoa(l.number) {
 		return false // an earlier request, complete already
 	}
-	switch code := msg.Header.Get("Status"); code {
+	code, description := msg.Header.Get("Status"), msg.Header.Get("Description")
+	if code == "409" && strings.EqualFold(description, "Message Size Exceeds MaxBytes") {
+		l.more = true
+		return true
+	}
+	switch code {
 	case "100": // a heartbeat
 		return false
 	case "404", "408": // no messages, or no more within the time
@@ -92,7 +130,7 @@ func (l *line) status(msg *nats.Msg) bool {
 	case "503":
 		l.failed = fmt.Errorf("stream %s with its durable %s is not there, or has no leader", l.pull.Stream, l.pull.Durable)
 	default:
-		l.failed = fmt.Errorf("the broker ends the pull: %s %s", code, msg.Header.Get("Description"))
+		l.failed = fmt.Errorf("the broker ends the pull: %s %s", code, description)
 	}
 	return true
 }

@@ -22,6 +22,9 @@ type Puller struct {
 	// Handle deals with one delivery and says what to tell the broker. It is called from many goroutines. Its context does not
 	// end when Pull is told to stop, only with HardStop.
 	Handle func(context.Context, pipeline.Delivery) pipeline.Disposition
+	// Together, if set, gets deliveries first, as many as came at one time: pipeline.Core.HandleTogether. Those for which it calls alone
+	// go to Handle, each in a goroutine of its own.
+	Together func(ctx context.Context, all []pipeline.Delivery, alone func(i int), done func(i int, d pipeline.Disposition))
 	// Gate, if set, is asked before messages are asked for: how long to wait with that, 0 for not at all, and what ends the
 	// waiting earlier. One message may be on its way already when the answer changes.
 	Gate func() (wait time.Duration, changed <-chan struct{})
@@ -40,6 +43,8 @@ const (
 	// troubleWait is the first pause after trouble, troubleWaitMax the longest.
 	troubleWait    = 100 * time.Millisecond
 	troubleWaitMax = 5 * time.Second
+	// messageFrame is more than subject and reply of a message have.
+	messageFrame = 4 << 10
 	// drainWait is how long a stop waits for deliveries that are on their way.
 	drainWait = 2 * time.Second
 )
@@ -60,7 +65,7 @@ func (c *Conn) Pull(ctx context.Context, p Puller) error {
 	l := &pull{
 		Puller: p, conn: c,
 		log:   c.log.With().Str("stream", p.Stream).Str("durable", p.Durable).Logger(),
-		inbox: make(chan arrival), next: make(chan *held), over: make(chan struct{}), kicked: make(chan struct{}, 1), stop: ctx.Done(),
+		inbox: newInbox(), next: make(chan hand), over: make(chan struct{}), kicked: make(chan struct{}, 1), stop: ctx.Done(),
 	}
 	l.pause.InitialInterval, l.pause.MaxInterval, l.pause.Multiplier, l.pause.RandomizationFactor = troubleWait, troubleWaitMax, 2, 0.5
 	defer l.hands.Wait()
@@ -85,14 +90,14 @@ func (c *Conn) Pull(ctx context.Context, p Puller) error {
 	return nil
 }
 
-// pull is one running Pull. Its fields belong to the goroutine of Pull; only inbox, over and kicked are shared.
+// pull is one running Pull. Its fields belong to the goroutine of Pull; only inbox, next, over and kicked are shared.
 type pull struct {
 	Puller
 	conn *Conn
 	log  zerolog.Logger
 
-	inbox  chan arrival    // what came on any of our subscriptions
-	over   chan struct{}   // closed at the end: nobody reads inbox any more
+	inbox  *inbox          // what came on any of our subscriptions
+	over   chan struct{}   // closed at the end: nobody waits for a delivery any more
 	kicked chan struct{}   // the connection was renewed
 	stop   <-chan struct{} // the end of Pull's context
 
@@ -102,9 +107,10 @@ type pull struct {
 	busy     bool // the last pull brought as much as was asked for
 	reserved int  // slots taken for deliveries that are asked for
 	waiting  []*held
+	fresh    []*held        // have their slots, and are handed out next
 	handlers sync.WaitGroup // one for each delivery that is handled
 	hands    sync.WaitGroup // the goroutines that handle them
-	next     chan *held     // what a goroutine that is free takes
+	next     chan hand      // what a goroutine that is free takes
 
 	trouble error // what is wrong now, nil if nothing
 	pause   backoff.ExponentialBackOff
@@ -141,8 +147,8 @@ func (p *pull) run(ctx, work context.Context) {
 // wait waits for one thing to happen. What arrived is dealt with by receive; done tells whether it ended the current request.
 func (p *pull) wait(ctx, work context.Context, slots <-chan struct{}, timeout <-chan time.Time) (what event, done bool) {
 	select {
-	case a := <-p.inbox:
-		return gotArrival, p.receive(work, a)
+	case <-p.inbox.ready:
+		return gotArrival, p.receiveAll(work)
 	case <-slots:
 		return gotSlot, false
 	case <-timeout:
@@ -210,10 +216,10 @@ func (p *pull) shut(ctx, work context.Context) bool {
 // place gives a slot to the delivery that waits longest.
 func (p *pull) place(ctx, work context.Context) {
 	if what, _ := p.wait(ctx, work, p.Slots.free, nil); what == gotSlot {
-		next := p.waiting[0]
+		p.fresh = append(p.fresh, p.waiting[0])
 		p.waiting = p.waiting[1:]
 		p.busy = true
-		p.start(work, next)
+		p.handOut(work)
 	}
 }
 
@@ -236,7 +242,7 @@ func (p *pull) fetch(ctx, work context.Context) {
 	}
 	p.reserved = 1 + p.Slots.takeFree()
 	want := p.reserved
-	if err := p.line.ask(pullRequest{Batch: want, NoWait: true}); err != nil {
+	if err := p.line.ask(pullRequest{Batch: want, NoWait: true, Bytes: p.Slots.room(want, p.conn.MaxPayload()+messageFrame)}); err != nil {
 		p.release()
 		p.fail(ctx, work, err)
 		return
@@ -248,7 +254,7 @@ func (p *pull) fetch(ctx, work context.Context) {
 		p.reopen()
 	}
 	// Less than asked for: the queue is empty now. Then it is cheaper to be told when the next message comes.
-	p.busy = p.reserved == 0 && p.trouble == nil
+	p.busy = (p.reserved == 0 || p.line != nil && p.line.more) && p.trouble == nil
 	p.release()
 }
 
@@ -279,8 +285,17 @@ func (p *pull) await(ctx, work context.Context, patience time.Duration) bool {
 	}
 }
 
-// receive takes what came. It returns true if that completes the current request.
-func (p *pull) receive(work context.Context, a arrival) bool {
+// receiveAll takes what came and hands out what has its slots. It returns true if that completes the current request.
+func (p *pull) receiveAll(work context.Context) (complete bool) {
+	for _, a := range p.inbox.take() {
+		complete = p.receive(a) || complete
+	}
+	p.handOut(work)
+	return complete
+}
+
+// receive takes one thing that came.
+func (p *pull) receive(a arrival) (complete bool) {
 	if a.msg.Reply == "" {
 		return a.line == p.line && a.line.status(a.msg)
 	}
@@ -289,10 +304,11 @@ func (p *pull) receive(work context.Context, a arrival) bool {
 		p.log.Error().Err(err).Msg("the broker handed over a message without its place in the stream")
 		return false
 	}
-	h := &held{msg: a.msg, meta: meta, lease: p.conn.leases.take(a.msg.Reply, p.ackWait, a.line.since)}
+	h := &held{msg: a.msg, meta: meta, slots: 1, lease: p.conn.leases.take(a.msg.Reply, p.ackWait, a.line.since)}
 	if p.reserved > 0 {
-		p.reserved--
-		p.start(work, h)
+		h.slots = min(p.Slots.cost(len(a.msg.Data)), p.reserved)
+		p.reserved -= h.slots
+		p.fresh = append(p.fresh, h)
 	} else {
 		p.waiting = append(p.waiting, h)
 	}

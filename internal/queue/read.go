@@ -55,6 +55,27 @@ func (c *Conn) get(ctx context.Context, stream, subject string, ask map[string]a
 	return parseStored(stream, subject, reply)
 }
 
+// lastQuestion asks for the last message on a subject, whose characters need no escaping.
+func lastQuestion(stream, subject string) *nats.Msg {
+	return &nats.Msg{Subject: apiGet + stream, Data: []byte(`{"last_by_subj":"` + subject + `"}`)}
+}
+
+// absent does lastOn for each of the subjects at one time, and says of which the leader certainly has nothing.
+func (c *Conn) absent(ctx context.Context, stream string, subjects []string) []bool {
+	all, absent := make([]reply, len(subjects)), make([]bool, len(subjects))
+	for i, subject := range subjects {
+		all[i].ask = lastQuestion(stream, subject)
+	}
+	c.askAll(ctx, all)
+	for i, r := range all {
+		if r.err == nil {
+			_, err := parseStored(stream, subjects[i], r.msg)
+			absent[i] = errors.Is(err, errAbsent)
+		}
+	}
+	return absent
+}
+
 func parseStored(stream, subject string, reply *nats.Msg) (*stored, error) {
 	var answer struct {
 		Error   *jetstream.APIError `json:"error"`

@@ -81,6 +81,15 @@ func (c *Conn) FindPlan(ctx context.Context, platform jobs.Platform, app, job st
 	return r.Plan, nil
 }
 
+// NoPlans implements pipeline.Status.
+func (c *Conn) NoPlans(ctx context.Context, segments []*jobs.Segment) []bool {
+	subjects := make([]string, len(segments))
+	for i, seg := range segments {
+		subjects[i] = bucketSubject(jobs.BucketStatus, statusKey(seg.Job.Platform, seg.Job.App, seg.JobID))
+	}
+	return c.absent(ctx, bucketStream(jobs.BucketStatus), subjects)
+}
+
 // Settle implements pipeline.Status: it adds the totals of a settled segment, once for each segment number.
 //
 // A record that is gone (older than its retention, or removed by hand) is begun again from the event: the segment's recipients

@@ -235,7 +235,7 @@ func TestLeaseBeginsWithThePull(t *testing.T) {
 	p := &pull{Puller: Puller{Slots: NewSlots(1)}, conn: c, ackWait: time.Minute}
 	asked := time.Now().Add(-time.Hour)
 	reply := "$JS.ACK.PUSH_JOBS.intake-apns-normal.1.7.7.1700000000000000000.0"
-	p.receive(t.Context(), arrival{&line{pull: p, since: asked}, &nats.Msg{Reply: reply, Sub: &nats.Subscription{}}})
+	p.receive(arrival{&line{pull: p, since: asked}, &nats.Msg{Reply: reply, Sub: &nats.Subscription{}}})
 	if len(p.waiting) != 1 || !p.waiting[0].lease.last.Load().Equal(asked) || p.waiting[0].meta.Sequence.Stream != 7 {
 		t.Errorf("%+v", p.waiting)
 	}

@@ -37,6 +37,10 @@ func appendJSON(dst []byte, v any, depth int) ([]byte, error) {
 		return strconv.AppendInt(dst, int64(v), 10), nil
 	case int64:
 		return strconv.AppendInt(dst, v, 10), nil
+	case *string:
+		return appendString(dst, *v), nil
+	case *int64:
+		return strconv.AppendInt(dst, *v, 10), nil
 	case json.Number:
 		if v == "" || (v[0] != '-' && (v[0] < '0' || v[0] > '9')) || !json.Valid([]byte(v)) {
 			return nil, errors.New("not a number")
@@ -51,6 +55,9 @@ func appendJSON(dst []byte, v any, depth int) ([]byte, error) {
 	case map[string]json.RawMessage:
 		return appendObject(dst, v, depth)
 	case json.RawMessage:
+		if isCanonical(v, depth) {
+			return append(dst, v...), nil
+		}
 		decoded, err := decode(v)
 		if err != nil {
 			return nil, err
@@ -125,10 +132,20 @@ const hexDigits = "0123456789abcdef"
 // UTF-8 become U+FFFD.
 func appendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
-	for _, r := range s {
-		dst = appendRune(dst, r)
+	if !utf8.ValidString(s) {
+		for _, r := range s {
+			dst = appendRune(dst, r)
+		}
+		return append(dst, '"')
 	}
-	return append(dst, '"')
+	from := 0
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c == '"' || c == '\\' {
+			dst = appendRune(append(dst, s[from:i]...), rune(c))
+			from = i + 1
+		}
+	}
+	return append(append(dst, s[from:]...), '"')
 }
 
 func appendRune(dst []byte, r rune) []byte {

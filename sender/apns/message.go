@@ -74,12 +74,11 @@ type option struct {
 	says      bool
 }
 
-// alertOptions returns the alert options that are given.
-func (m *Message) alertOptions() []option {
-	var out []option
+// alertOptions appends the alert options that are given to out.
+func (m *Message) alertOptions(out []option) []option {
 	text := func(name, key string, value *string) {
 		if value != nil {
-			out = append(out, option{name, key, *value, *value != ""})
+			out = append(out, option{name, key, value, *value != ""})
 		}
 	}
 	list := func(name, key string, value []string) {
@@ -100,17 +99,16 @@ func (m *Message) alertOptions() []option {
 	return out
 }
 
-// apsOptions returns the options beside the alert that are given.
-func (m *Message) apsOptions() []option {
-	var out []option
+// apsOptions appends the options beside the alert that are given to out.
+func (m *Message) apsOptions(out []option) []option {
 	text := func(name, key string, value *string) {
 		if value != nil {
-			out = append(out, option{name, key, *value, true})
+			out = append(out, option{name, key, value, true})
 		}
 	}
 	number := func(name, key string, value *int64) {
 		if value != nil {
-			out = append(out, option{name, key, *value, true})
+			out = append(out, option{name, key, value, true})
 		}
 	}
 	value := func(name, key string, value any) {

@@ -49,6 +49,14 @@ func (m *Message) Payload(limit int) ([]byte, error) {
 }
 
 func (m *Message) render(limit int) ([]byte, Problems) {
+	if payload, ok := m.renderPlain(limit); ok {
+		return payload, nil
+	}
+	return m.renderAny(limit)
+}
+
+// renderAny renders a message of any form, or says everything that is wrong with it.
+func (m *Message) renderAny(limit int) ([]byte, Problems) {
 	var problems Problems
 	if m.Raw != nil {
 		m.checkRaw(&problems)
@@ -116,7 +124,7 @@ func (m *Message) aps(problems *Problems) map[string]any {
 	if alert, ok := m.alert(aps, problems); ok {
 		aps["alert"] = alert
 	}
-	for _, o := range m.apsOptions() {
+	for _, o := range m.apsOptions(nil) {
 		if _, twice := aps[o.key]; twice {
 			problems.add("BadRequestPayload", o.name, fmt.Sprintf("the message sets %q already; give it once", o.key))
 			continue
@@ -128,7 +136,7 @@ func (m *Message) aps(problems *Problems) map[string]any {
 
 // alert decides between a text, an object and nothing.
 func (m *Message) alert(aps map[string]any, problems *Problems) (any, bool) {
-	options := m.alertOptions()
+	options := m.alertOptions(nil)
 	says := slices.ContainsFunc(options, func(o option) bool { return o.says })
 	if _, twice := aps["alert"]; twice {
 		for _, o := range options {
@@ -173,7 +181,7 @@ func (m *Message) checkRaw(problems *Problems) {
 	if m.Text != nil || m.Alert != nil || m.APS != nil {
 		problems.add("BadRequestPayload", "message", "can't be given beside payload, which is sent as it is")
 	}
-	for _, o := range append(m.alertOptions(), m.apsOptions()...) {
+	for _, o := range m.apsOptions(m.alertOptions(nil)) {
 		problems.add("BadRequestPayload", o.name, "can't be given beside payload, which is sent as it is")
 	}
 	if m.Extra != nil {
@@ -194,7 +202,7 @@ func (m *Message) checkSize(problems *Problems, size, limit int) {
 
 // culprit names the option whose value can't be written.
 func (m *Message) culprit(aps map[string]any) string {
-	for _, o := range m.apsOptions() {
+	for _, o := range m.apsOptions(nil) {
 		if _, err := appendJSON(nil, o.value, 2); err != nil {
 			return o.name
 		}

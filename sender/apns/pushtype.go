@@ -69,17 +69,19 @@ func PushTypeOf(payload []byte) string { return contentsOf(payload).pushType() }
 
 // contents is what of a payload says which push type it is.
 type contents struct {
-	MDM value `json:"mdm"`
-	APS *struct {
-		Alert            value `json:"alert"`
-		Badge            value `json:"badge"`
-		Sound            value `json:"sound"`
-		ContentAvailable value `json:"content-available"`
-		ContentState     value `json:"content-state"`
-		Event            value `json:"event"`
-		AttributesType   value `json:"attributes-type"`
-		Attributes       value `json:"attributes"`
-	} `json:"aps"`
+	MDM value        `json:"mdm"`
+	APS *apsContents `json:"aps"`
+}
+
+type apsContents struct {
+	Alert            value `json:"alert"`
+	Badge            value `json:"badge"`
+	Sound            value `json:"sound"`
+	ContentAvailable value `json:"content-available"`
+	ContentState     value `json:"content-state"`
+	Event            value `json:"event"`
+	AttributesType   value `json:"attributes-type"`
+	Attributes       value `json:"attributes"`
 }
 
 // value is one JSON value; null is none.
@@ -100,6 +102,41 @@ func contentsOf(payload []byte) contents {
 		return contents{}
 	}
 	return c
+}
+
+// contents is what contentsOf would read from the payload of a message of the usual form; false for any other form. Of what is there but
+// for Event, only that it is there.
+func (m *Message) contents() (contents, bool) {
+	if m.Raw != nil || m.APS != nil || m.Event != nil {
+		return contents{}, false
+	}
+	const there = "…"
+	aps := new(apsContents)
+	var room [18]option
+	for _, o := range m.apsOptions(room[:0]) {
+		switch o.key {
+		case "badge":
+			aps.Badge = there
+		case "sound":
+			aps.Sound = there
+		case "content-available":
+			aps.ContentAvailable = "1"
+		case "content-state":
+			aps.ContentState = there
+		case "attributes-type":
+			aps.AttributesType = there
+		case "attributes":
+			aps.Attributes = there
+		}
+	}
+	if m.Alert != nil || m.hasAlert() {
+		aps.Alert = there
+	}
+	mdm := value("")
+	if v, given := m.Extra["mdm"]; given && v != nil {
+		mdm = there
+	}
+	return contents{MDM: mdm, APS: aps}, true
 }
 
 func (c contents) pushType() string {

@@ -76,6 +76,20 @@ func (r *Request) reading() *reading {
 	return &reading{r.Payload, json.Valid(r.Payload), contentsOf(r.Payload)}
 }
 
+// Render sets the payload to what the message says; limit and error are those of Message.Payload. What it knows of the payload need not be
+// read from it again.
+func (r *Request) Render(m *Message, limit int) error {
+	payload, err := m.Payload(limit)
+	if err != nil {
+		return err
+	}
+	r.Payload, r.read = payload, nil
+	if contents, known := m.contents(); known {
+		r.read = &reading{payload, true, contents}
+	}
+	return nil
+}
+
 // headers is what all notifications of a request share on the wire, with every default filled in.
 type headers struct {
 	topic, pushType, priority, expiration, collapseID string

@@ -157,6 +157,9 @@ func (r *runCommand) Run(s *session) error {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
+	tended, stopTending := context.WithCancel(s.ctx)
+	defer stopTending()
+	go app.TendHeap(tended)
 	w, err := app.Start(s.ctx, options)
 	if s.ctx.Err() != nil && err != nil {
 		return nil // told to stop before it was ready: nothing was begun
