@@ -3,6 +3,8 @@ package integration
 import (
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -133,6 +135,27 @@ func TestPersonalJobs(t *testing.T) {
 	}
 	s.end(first)
 	s.end(second)
+}
+
+// The columns of a list are variables, and the one who fails for want of one is told of.
+func TestEnqueuePersonal(t *testing.T) {
+	s := newSite(t)
+	s.begin(s.without)
+	list := filepath.Join(t.TempDir(), "orders.csv")
+	if err := os.WriteFile(list, []byte("id,name,Order No\nr-1,\"Ann \"\"A\"\"\",1\nr-2,,2\nr-3,Cid,\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, output := runToEnd(t, "enqueue", nil, "gcm", "--nats-url", s.url(), "--message-json", `{"text":"Dear {{name|you}}: {{Order_No}}"}`, "--ids-file", list, "--vars", "--wait")
+	if code != 1 || !strings.Contains(output, "MissingVariable") || !strings.Contains(output, "Order_No") {
+		t.Errorf("exit code %d: %s", code, output)
+	}
+	got := map[string]string{}
+	for _, n := range ledger(t, s.control) {
+		got[n.Token] += read(t, &n)
+	}
+	if want := map[string]string{"r-1": `Dear Ann "A": 1`, "r-2": "Dear you: 2"}; fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
 }
 
 // A personal job of which a retry dies is still personal when that is requeued.

@@ -208,7 +208,7 @@ func readPlaceholder(text string) (p placeholder, size int, problem error) {
 	if strings.Contains(p.fallback, openMark) {
 		return p, 0, errors.New("has a placeholder inside the default of another; write {{{{ where {{ is meant to be sent")
 	}
-	if !validVarName(p.name) {
+	if !ValidVarName(p.name) {
 		return p, 0, errNoName
 	}
 	return p, size, nil

@@ -41,7 +41,8 @@ func (v Var) Equal(other Var) bool { return v == other }
 // written is how many bytes the variable takes in a job.
 func (v Var) written() int { return len(v.Name) + len(v.raw) + 4 }
 
-func validVarName(name string) bool {
+// ValidVarName says whether a variable may have that name: [A-Za-z_][A-Za-z0-9_]*, at most MaxVarNameBytes.
+func ValidVarName(name string) bool {
 	return hasForm(name, MaxVarNameBytes, isVarStart, func(c byte) bool { return isVarStart(c) || isDigit(c) })
 }
 
@@ -113,7 +114,7 @@ func (d *decoder) vars(path string, v value, all []Var) []Var {
 		case kindArray, kindObject:
 			d.wrongType(at, "a string, a number, true or false", member)
 		case kindString, kindNumber, kindBool:
-			if !validVarName(name) {
+			if !ValidVarName(name) {
 				d.add(at, "the name of a variable "+varNameForm)
 				return
 			}

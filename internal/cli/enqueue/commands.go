@@ -56,6 +56,7 @@ func (*apnsCmd) Help() string {
 
     enqueue apns --message "Dinner is ready" --badge 1 --sound default --to TOKEN
     enqueue apns --title Goal --message "5:1" --ids-file tokens.csv.gz --campaign final --wait
+    enqueue apns --message "Dear {{name|customer}}, your order {{order}} is on its way." --ids-file orders.csv --vars
     psql -Atc "select token from devices" | enqueue apns --content-available --ids-file -
     enqueue apns --message Hi --to TOKEN --push-type alert --expiration 0 --dry-run
 

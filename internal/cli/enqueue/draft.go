@@ -16,6 +16,30 @@ type draft struct {
 	fields fields
 	// limit is the most bytes one job may have.
 	limit int
+	// personal says that the records are recipients with variables, as they stand in the job, and no ids.
+	personal bool
+}
+
+// list begins the recipients.
+func (d *draft) list() string {
+	if d.personal {
+		return `,"recipients":[`
+	}
+	return `,"ids":[`
+}
+
+func (d *draft) appendEntry(body, record []byte) []byte {
+	if d.personal {
+		return append(body, record...)
+	}
+	return appendQuoted(body, record)
+}
+
+func (d *draft) entryLen(record []byte) int {
+	if d.personal {
+		return len(record)
+	}
+	return quotedLen(record)
 }
 
 // planned is one job that has been checked and is about to be published.
@@ -44,9 +68,9 @@ func (p planned) publishID() string {
 // bodies builds the jobs that carry all ids, one at a time, each as full as the limit allows: the same list makes the
 // same jobs again. The body is valid until visit returns.
 func (d *draft) bodies(ids *spool, visit func(id string, body []byte) error) error {
-	whole := len(d.head(nil, d.id)) + len(`,"ids":[`) + len(`]}`) - 1
+	whole := len(d.head(nil, d.id)) + len(d.list()) + len(`]}`) - 1
 	if err := ids.each(func(id []byte) error {
-		whole += quotedLen(id) + 1
+		whole += d.entryLen(id) + 1
 		return nil
 	}); err != nil {
 		return err
@@ -72,7 +96,7 @@ func (d *draft) cut(ids *spool, visit func(id string, body []byte) error, name f
 		return visit(name(number), body)
 	}
 	err := ids.each(func(id []byte) error {
-		if held > 0 && len(body)+1+quotedLen(id)+len(`]}`) > d.limit {
+		if held > 0 && len(body)+1+d.entryLen(id)+len(`]}`) > d.limit {
 			if err := flush(); err != nil {
 				return err
 			}
@@ -80,11 +104,11 @@ func (d *draft) cut(ids *spool, visit func(id string, body []byte) error, name f
 			body = d.head(body[:0], name(number))
 		}
 		if held == 0 {
-			body = append(body, `,"ids":[`...)
+			body = append(body, d.list()...)
 		} else {
 			body = append(body, ',')
 		}
-		body = appendQuoted(body, id)
+		body = d.appendEntry(body, id)
 		held++
 		return nil
 	})
@@ -113,8 +137,8 @@ func (d *draft) sample(ids *spool) (*jobs.Job, error) {
 func (d *draft) sampleBody(ids *spool) ([]byte, error) {
 	body := d.head(nil, d.id)
 	err := ids.each(func(id []byte) error {
-		body = append(body, `,"ids":[`...)
-		body = append(appendQuoted(body, id), ']')
+		body = append(body, d.list()...)
+		body = append(d.appendEntry(body, id), ']')
 		return errEnough
 	})
 	if err != nil && !errors.Is(err, errEnough) {

@@ -122,7 +122,7 @@ func (f fields) problem(fault jobs.Fault) string {
 	}
 	flag, known := f.flags[field]
 	switch {
-	case field == "ids":
+	case field == "ids", field == "recipients":
 		flag = "recipients"
 	case field == "id":
 		flag = "--id"

@@ -34,6 +34,7 @@ type recipientFlags struct {
 	IDsFile        string   `name:"ids-file" group:"Recipients" placeholder:"FILE|-" help:"A file (- is standard input), gzip or plain: one per line, CSV or TSV, or a JSON object per line. What it was taken for is shown by --dry-run."`
 	Column         string   `group:"Recipients" placeholder:"NAME|N" help:"Column of --ids-file that holds the ids, by name or by number, counted from 1 (default: device_token, registration_id, token, …, id)."`
 	Header         *bool    `group:"Recipients" negatable:"" help:"The first line of --ids-file names the columns, or is a recipient already (default: it names them if the column of the ids is among the names)."`
+	Vars           bool     `group:"Recipients" help:"The other columns of --ids-file are variables: {{name}} in the texts becomes the recipient's value of that column, {{name|default}} the default where the cell is empty. Without cell and default the recipient fails. {{{{ is sent as {{."`
 	SkipBad        bool     `group:"Recipients" help:"Leave out bad lines and say how many, instead of refusing the file."`
 	KeepDuplicates bool     `group:"Recipients" help:"Send as often as an id is given (default: repeats are removed and counted)."`
 }

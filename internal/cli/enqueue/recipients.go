@@ -31,16 +31,28 @@ func (f *recipientFlags) collect(platform jobs.Platform, s *session) (*recipient
 	got := &recipients{ids: newSpool()}
 	if platform == jobs.APNS {
 		got.ids.alike = lower // hexadecimal: the same device in either case
+		if f.Vars {
+			got.ids.alike = lowerID
+		}
+	}
+	if f.Vars && f.IDsFile == "" {
+		got.problems = append(got.problems, "--vars says what the other columns of --ids-file are; give the file, or leave it out")
 	}
 	var storage error
-	take := func(id string) error {
+	var record []byte
+	take := func(id string, fields []input.Field) (err error) {
 		if !utf8.ValidString(id) {
 			return errors.New("the id is not valid UTF-8")
 		}
 		if err := jobs.ValidateRecipient(platform, jobs.NewToken(id)); err != nil {
 			return err
 		}
-		if err := got.ids.add([]byte(id)); err != nil && storage == nil {
+		if record = append(record[:0], id...); f.Vars {
+			if record, err = appendPersonal(record[:0], id, fields); err != nil {
+				return err
+			}
+		}
+		if err := got.ids.add(record); err != nil && storage == nil {
 			storage = err
 		}
 		return nil
@@ -50,12 +62,12 @@ func (f *recipientFlags) collect(platform jobs.Platform, s *session) (*recipient
 		ids  []string
 	}{{"--to", f.To}, {"--ids", f.IDs}} {
 		for i, id := range list.ids {
-			if err := take(strings.TrimSpace(id)); err != nil {
+			if err := take(strings.TrimSpace(id), nil); err != nil {
 				got.problems = append(got.problems, fmt.Sprintf("%s, number %d: %v", list.flag, i+1, err))
 			}
 		}
 	}
-	err := f.readFile(got, s, func(row input.Row) error { return take(row.ID) })
+	err := f.readFile(got, s, func(row input.Row) error { return take(row.ID, row.Fields) })
 	if err = cmp.Or(storage, err); err == nil && !f.KeepDuplicates {
 		got.repeats, err = got.ids.dropRepeats()
 	}
@@ -81,7 +93,7 @@ func (f *recipientFlags) readFile(got *recipients, s *session, take func(input.R
 		name, source = f.IDsFile, file
 	}
 	bad := 0
-	reader := input.Recipients{Column: f.Column, Header: f.Header, Take: take, Bad: func(line int, problem string) {
+	reader := input.Recipients{Column: f.Column, Header: f.Header, Fields: f.Vars, Take: take, Bad: func(line int, problem string) {
 		if bad++; bad <= maxBadLines && !f.SkipBad {
 			got.problems = append(got.problems, fmt.Sprintf("%s, line %d: %s", name, line, problem))
 		}

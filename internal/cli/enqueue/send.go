@@ -64,7 +64,7 @@ func (s *session) send(o *order) error {
 // draft puts the job together and lists everything that is wrong with flags and recipients at once. sample is the job
 // with its first recipient only.
 func (o *order) draft(got *recipients) (d *draft, sample *jobs.Job, err error) {
-	d = &draft{platform: o.platform}
+	d = &draft{platform: o.platform, personal: o.recipients.Vars}
 	if o.job.ID != nil {
 		d.id = *o.job.ID
 	} else {
@@ -84,7 +84,7 @@ func (o *order) draft(got *recipients) (d *draft, sample *jobs.Job, err error) {
 	problems := got.problems
 	for _, fault := range faults {
 		// "No recipients" would only repeat what is said about the bad ones.
-		if fault.Field != "ids" || len(got.problems) == 0 {
+		if fault.Field != "ids" && fault.Field != "recipients" || len(got.problems) == 0 {
 			problems = append(problems, d.fields.problem(fault))
 		}
 	}
