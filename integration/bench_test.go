@@ -41,3 +41,35 @@ func TestBench(t *testing.T) {
 		t.Errorf("exit code %d: %s", code, out)
 	}
 }
+
+// A small run of `worker bench --control`: a campaign that is cancelled under way ends, with balanced books, and every figure is there.
+func TestBenchControl(t *testing.T) {
+	code, out := runToEnd(t, "worker", nil, "bench", "--control", "--scale", "30", "-o", "json", "--scenario", "cancel")
+	if code != 0 {
+		t.Fatalf("exit code %d: %s", code, out)
+	}
+	var figures []struct {
+		Scenario, Figure string
+		Samples          int
+		Bound            float64 `json:"bound_ms"`
+		Held             bool
+	}
+	if err := json.Unmarshal([]byte(out), &figures); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	bounds := 0
+	for _, f := range figures {
+		if f.Samples != 1 || f.Scenario != "cancel" || !f.Held {
+			t.Errorf("%+v", f)
+		}
+		if f.Bound > 0 {
+			bounds++
+		}
+	}
+	if len(figures) != 3 || bounds != 1 {
+		t.Errorf("%+v", figures)
+	}
+	if code, out := runToEnd(t, "worker", nil, "bench", "--control", "--scenario", "nobody"); code != 1 || !strings.Contains(out, "cancel") {
+		t.Errorf("exit code %d: %s", code, out)
+	}
+}

@@ -15,6 +15,7 @@ type benchCommand struct {
 	Scenario []string `short:"s" placeholder:"NAME" help:"Which to run, several separated by commas; all of them if none is named."`
 	Runs     int      `default:"3" help:"How often each is run; the figures are medians."`
 	Compare  bool     `help:"Also run the same over net/http, for a ratio that does not depend on the machine."`
+	Control  bool     `help:"Measure what is promised about people's orders instead: how soon a cancel reaches the whole fleet."`
 	Scale    int      `default:"1" placeholder:"N" help:"Send an Nth of the notifications: quicker, and less exact."`
 	Profile  string   `placeholder:"DIR" help:"Write a CPU profile of each sender and worker into this folder (go tool pprof)."`
 	cli.OutputFlags
@@ -26,6 +27,7 @@ func (benchCommand) Help() string {
 
 Examples:
   worker bench --scale 10 --runs 1
+  worker bench --control
   worker bench --compare --scenario apns,apns-nethttp --runs 5`
 }
 
@@ -44,16 +46,28 @@ func (b *benchCommand) Run(s *session) error {
 		o.Progress = func(text string) { _, _ = fmt.Fprintf(s.Err, "\r\x1b[K%s", text) }
 		defer func() { _, _ = fmt.Fprint(s.Err, "\r\x1b[K") }()
 	}
+	if b.Control {
+		figures, err := bench.Control(s.ctx, o)
+		if err != nil {
+			return exit(cli.ExitFailure, err)
+		}
+		return b.print(s, figures, func() error { return bench.PrintControl(s.Out, figures) })
+	}
 	figures, err := bench.Run(s.ctx, o)
 	if err != nil {
 		return exit(cli.ExitFailure, err)
 	}
-	if b.JSON() {
-		encoder := json.NewEncoder(s.Out)
-		encoder.SetIndent("", "  ")
-		return exit(cli.ExitFailure, encoder.Encode(figures))
+	return b.print(s, figures, func() error { return bench.Print(s.Out, figures) })
+}
+
+// print prints figures for machines, or the table for people.
+func (b *benchCommand) print(s *session, figures any, table func() error) error {
+	if !b.JSON() {
+		return exit(cli.ExitFailure, table())
 	}
-	return exit(cli.ExitFailure, bench.Print(s.Out, figures))
+	encoder := json.NewEncoder(s.Out)
+	encoder.SetIndent("", "  ")
+	return exit(cli.ExitFailure, encoder.Encode(figures))
 }
 
 // benchPart is a process of a benchmark.
