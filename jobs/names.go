@@ -23,6 +23,11 @@ const (
 	// SubjectPresence, the platform and the name of an app are where a core NATS request is answered by whoever has the app. Nobody
 	// answers for one that no running worker has.
 	SubjectPresence = "push.presence"
+
+	// SubjectFleet is where each worker says on core NATS, every second, how it is; who shows the fleet listens there.
+	SubjectFleet = "push.fleet"
+	// SubjectFleetHistory is where a worker is asked, by a core NATS request, for the fleet's last hour.
+	SubjectFleetHistory = "push.fleet.history"
 )
 
 // Limits of the contract. Each is tested at the limit and at the limit + 1.

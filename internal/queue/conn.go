@@ -78,6 +78,8 @@ type Conn struct {
 	strays   strays
 	// violation is the last thing that the server forbade; see blame.
 	violation atomic.Pointer[error]
+	// muted says that the server forbids this user to tell the fleet anything; see Tell.
+	muted atomic.Bool
 	// offset is what the broker's clock is ahead of ours, in nanoseconds.
 	offset atomic.Int64
 	ticks  sync.Once
@@ -217,6 +219,9 @@ func (c *Conn) reconnected(nc *nats.Conn) {
 
 func (c *Conn) asyncError(_ *nats.Conn, sub *nats.Subscription, err error) {
 	if errors.Is(err, nats.ErrPermissionViolation) {
+		if c.mutes(err) {
+			return
+		}
 		c.violation.Store(&err)
 	}
 	event := c.log.Warn().Err(err).Str("url", c.url)

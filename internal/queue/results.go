@@ -23,6 +23,8 @@ type Query struct {
 	Campaign string
 	// Since leaves out what was stored before; zero means from the oldest kept.
 	Since time.Time
+	// Last begins at most so many events before the newest; 0 does not ask. Events that the other fields leave out are counted.
+	Last int
 	// Follow goes on with new events until the context ends. Without it Results returns when it has caught up.
 	Follow bool
 }
@@ -32,7 +34,7 @@ type Query struct {
 // following. Events of a newer version are left out and logged.
 func (c *Conn) Results(ctx context.Context, q Query, fn func(*results.Event) error) error {
 	err := c.replay(ctx, replay{
-		Stream: jobs.StreamResults, Since: q.Since, Follow: q.Follow,
+		Stream: jobs.StreamResults, Since: q.Since, Last: q.Last, Follow: q.Follow,
 		Subject: jobs.SubjectResults + "." + orAny(string(q.Platform)) + "." + orAny(q.App) + "." + orAny(q.Job) + ".*.*",
 	}, func(msg jetstream.Msg, _ *jetstream.MsgMetadata) error {
 		event, err := results.Decode(msg.Data())
@@ -55,8 +57,9 @@ func (c *Conn) Results(ctx context.Context, q Query, fn func(*results.Event) err
 type replay struct {
 	Stream, Subject string
 	Since           time.Time
-	// From is the first sequence; 0 means the oldest, or what Since says.
+	// From is the first sequence; 0 means the oldest, or what Since says. Last begins at most so many messages before the newest.
 	From   uint64
+	Last   int
 	Follow bool
 	// HeadersOnly leaves the bodies at the broker; Nats-Msg-Size says how long each is.
 	HeadersOnly bool
@@ -67,6 +70,15 @@ func (c *Conn) replay(ctx context.Context, r replay, fn func(jetstream.Msg, *jet
 	config := jetstream.OrderedConsumerConfig{FilterSubjects: []string{r.Subject}, DeliverPolicy: jetstream.DeliverAllPolicy, HeadersOnly: r.HeadersOnly}
 	if !r.Since.IsZero() {
 		config.DeliverPolicy, config.OptStartTime = jetstream.DeliverByStartTimePolicy, &r.Since
+	}
+	if r.Last > 0 {
+		info, err := c.streamInfo(ctx, r.Stream)
+		if err != nil {
+			return c.explainJetStream(err)
+		}
+		if info != nil && info.State.LastSeq > uint64(r.Last) {
+			r.From = info.State.LastSeq - uint64(r.Last) + 1
+		}
 	}
 	if r.From > 0 {
 		config.DeliverPolicy, config.OptStartSeq = jetstream.DeliverByStartSequencePolicy, r.From
