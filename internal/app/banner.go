@@ -25,7 +25,7 @@ func (w *Worker) Banner(out io.Writer, simulators *Simulators) {
 		fmt.Sprintf("  enqueue results --nats-url %s --follow", url),
 	}
 	if addr := w.HTTP(); addr != "" {
-		lines = append(lines, "  health: http://"+addr+"/readyz")
+		lines = append(lines, "  see it at http://"+addr+"/"+w.moved())
 	}
 	if simulators != nil && simulators.Control() != "" {
 		lines = append(lines, "  what arrived at the simulated providers: http://"+simulators.Control()+"/ledger")

@@ -38,7 +38,7 @@ func Check(ctx context.Context, c *config.Config, ask bool, out io.Writer) error
 	row("events kept", c.Results.Retention.String()+" (PUSH_RESULTS)")
 	row("dead letters kept", c.Dead.Retention.String()+" (PUSH_DEAD)")
 	row("segments at once", fmt.Sprint(c.MaxSegments))
-	row("health", cmp.Or(c.HTTP, "not served"))
+	row("web page", cmp.Or(c.HTTP, "not served"))
 	names := make([]string, 0, len(c.Apps))
 	for name := range c.Apps {
 		names = append(names, name)

@@ -48,6 +48,7 @@ func (s *shift) prepare(ctx context.Context, key sideKey) error {
 
 // begin implements crew.
 func (s *shift) begin(of *side) {
+	s.worker.roster.put(of)
 	if err := s.readFeedback(of); err != nil {
 		log := s.worker.options.Log("volley.apns")
 		log.Error().Str("app", of.name).Err(err).Msg("the feedback service is not read on request")
@@ -73,6 +74,7 @@ func (s *shift) begin(of *side) {
 
 // end implements crew.
 func (s *shift) end(key sideKey) {
+	s.worker.roster.remove(key)
 	if end := s.pulls[key]; end != nil {
 		end()
 		delete(s.pulls, key)

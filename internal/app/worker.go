@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -14,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/volleypush/volley/internal/config"
+	"github.com/volleypush/volley/internal/dash"
 	"github.com/volleypush/volley/internal/obs"
 	"github.com/volleypush/volley/internal/pipeline"
 	"github.com/volleypush/volley/internal/provider"
@@ -52,6 +54,9 @@ type Worker struct {
 	err     error
 	http    *httpServer
 	core    *pipeline.Core
+	pages   *dash.Server
+	member  sync.WaitGroup // tells the fleet
+	roster  roster
 	metrics *obs.Metrics
 	loads   *loads
 }
@@ -125,20 +130,17 @@ func (w *Worker) begin(ctx context.Context) error {
 		pulls: map[sideKey]context.CancelFunc{}, silence: map[sideKey]func(){}, feedback: w.newFeedback(), readers: map[string]reader{},
 	}
 	for _, s := range w.keeper.sides() {
+		w.roster.put(s)
 		if err := crew.readFeedback(s); err != nil {
 			stop()
 			halt()
 			return err
 		}
 	}
-	if c.HTTP != "" {
-		server, err := serveHTTP(c.HTTP, w.routes())
-		if err != nil {
-			stop()
-			halt()
-			return err
-		}
-		w.http = server
+	if err := w.show(handling); err != nil {
+		stop()
+		halt()
+		return err
 	}
 	group.Go(func() error {
 		err := w.broker.watch(running)
@@ -223,8 +225,10 @@ func (w *Worker) Stop(ctx context.Context) error {
 	}
 	w.halt()
 	<-w.done
+	w.member.Wait()
 	if w.http != nil {
 		w.http.close()
+		w.pages.Close()
 	}
 	err := errors.Join(left, w.registry.Close())
 	w.broker.Stop()

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -11,8 +12,13 @@ import (
 // reads it meanwhile. Printing it in any way shows no secret.
 type Config struct {
 	NATS NATS `yaml:"nats"`
-	// HTTP is where /healthz, /readyz, /version and /metrics are served, HOST:PORT; "" serves none of them.
+	// HTTP is where the web page, /healthz, /readyz, /version and /metrics are served, HOST:PORT; "" serves none of them. Default
+	// DefaultHTTP; if that is taken, a free port of the same host is used instead.
 	HTTP string `yaml:"http"`
+	// HTTPToken is what people must give to see the web page; it, or the file HTTPTokenFile, is needed where HTTP is not a loopback
+	// address. See PageToken.
+	HTTPToken     Secret `yaml:"http_token"`
+	HTTPTokenFile string `yaml:"http_token_file" path:"read"`
 	// MaxSegments is how many segments with more than one recipient are in flight at once. Default 4.
 	MaxSegments int `yaml:"max_segments"`
 	// MaxDeliveries is how many messages of push.apns and push.gcm are handled at once, those of more than 4 KiB counted several
@@ -168,10 +174,14 @@ type GCM struct {
 	CAFile string `yaml:"ca_file,omitempty" path:"read"`
 }
 
+// DefaultHTTP is where a worker serves its web page if nothing says otherwise: for this machine only.
+const DefaultHTTP = "127.0.0.1:8088"
+
 // Default is the tree when nothing is configured. It has no apps and no StoreDir.
 func Default() *Config {
 	return &Config{
 		NATS:            NATS{Listen: "127.0.0.1:4222", SyncAlways: true},
+		HTTP:            DefaultHTTP,
 		MaxSegments:     4,
 		MaxDeliveries:   1024,
 		Workers:         1,
@@ -207,6 +217,39 @@ func DefaultAPNS() *APNS {
 // DefaultGCM is the gcm section of an app of which nothing is said yet.
 func DefaultGCM() *GCM {
 	return &GCM{Protocol: ProtocolV1, Engine: EnginePipelined, Connections: 4, QuotaPerMinute: 600_000}
+}
+
+// PageToken is the token of the web page, from the setting or its file; the zero Secret if there is none. One that is shorter than
+// 16 characters, or has characters that a header can't carry, is an error.
+func (c *Config) PageToken() (Secret, error) {
+	token, err := readSecret(c.HTTPToken, c.HTTPTokenFile)
+	if err == nil {
+		err = checkPageToken(token)
+	}
+	if err != nil {
+		return Secret{}, fmt.Errorf("the token of the web page: %w", err)
+	}
+	if token.IsZero() && c.HTTPTokenFile != "" {
+		return Secret{}, fmt.Errorf("the token of the web page: %s is empty", c.HTTPTokenFile)
+	}
+	return token, nil
+}
+
+// minPageToken is the least length of the web page's token, in characters.
+const minPageToken = 16
+
+// checkPageToken says what is wrong with a token.
+func checkPageToken(token Secret) error {
+	text := token.Reveal()
+	switch {
+	case text == "":
+		return nil
+	case len(text) < minPageToken:
+		return fmt.Errorf("it has %d characters, but needs %d or more; \"openssl rand -hex 16\" makes one", len(text), minPageToken)
+	case strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return errors.New("it has spaces or characters beyond ASCII, which the Authorization header can't carry")
+	}
+	return nil
 }
 
 // Password is the certificate's password, from the setting or its file; the zero Secret if there is none.

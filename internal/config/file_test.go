@@ -26,7 +26,7 @@ func TestFileFaults(t *testing.T) {
 			"     1 | max_segments: 4\n>    2 | max_segment: …\n       | ^\n     3 | http: …\n",
 		}},
 		"an unknown key deep inside": {"apps:\n  a:\n    apns:\n      keyfile: x\n", []string{`volley.yaml:4:7: unknown key "keyfile"; did you mean "key_file"?`}},
-		"an unknown section":         {"database: {}\n", []string{`unknown key "database"; known here: nats, http, max_segments`}},
+		"an unknown section":         {"database: {}\n", []string{`unknown key "database"; known here: nats, http, http_token, http_token_file, max_segments`}},
 		"two faults":                 {"max_segment: 5\nmax_deliveries: many\n", []string{"volley.yaml:1:1:", "volley.yaml:2:17: \"many\" is not a whole number"}},
 		"a key twice":                {"http: a:1\nhttp: b:2\n", []string{"volley.yaml:2:1:", "already defined"}},
 		"a fraction":                 {"max_segments: 1.5\n", []string{`"1.5" is not a whole number`}},

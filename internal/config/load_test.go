@@ -59,6 +59,7 @@ func TestDefaults(t *testing.T) {
 		Results: Retention{24 * time.Hour}, Dead: Retention{720 * time.Hour},
 		Log: Log{Level: "info", Format: "auto", Levels: map[string]string{}}, Apps: map[string]*App{},
 	}
+	want.HTTP = DefaultHTTP
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Error(diff)
 	}

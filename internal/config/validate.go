@@ -80,6 +80,11 @@ func (c *Config) Validate() error {
 	v := checker{}
 	v.nats(c)
 	v.address("http", c.HTTP)
+	v.either("http_token", !c.HTTPToken.IsZero(), "http_token_file", c.HTTPTokenFile != "")
+	v.file("http_token_file", c.HTTPTokenFile)
+	if err := checkPageToken(c.HTTPToken); err != nil {
+		v.fault("http_token", "can't be used: %v", err)
+	}
 	v.between("max_segments", c.MaxSegments, 1, maxSegments)
 	v.between("max_deliveries", c.MaxDeliveries, 1, maxDeliveries)
 	v.between("workers", c.Workers, 1, maxWorkers)

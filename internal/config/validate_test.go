@@ -52,6 +52,8 @@ func TestValid(t *testing.T) {
 		"credentials, own server": func(c *Config) { c.NATS.Creds = "/does/not/exist" }, // NATS_CREDS may be there for other programs
 		"from within only":        func(c *Config) { c.NATS.Listen = "" },
 		"all interfaces":          func(c *Config) { c.HTTP = ":8080" },
+		"shortest token":          func(c *Config) { c.HTTPToken = NewSecret(strings.Repeat("x", 16)) },
+		"token in a file":         func(c *Config) { c.HTTPTokenFile = file(t, "x") },
 		"limits, lower end": func(c *Config) {
 			c.MaxSegments, c.MaxDeliveries, c.DrainTimeout, c.AckWait, c.Heartbeat = 1, 1, 0, time.Second, time.Second/3
 		},
@@ -63,7 +65,7 @@ func TestValid(t *testing.T) {
 		"longest worker":     func(c *Config) { c.Worker = strings.Repeat("w", 64) },
 		"levels":             func(c *Config) { c.Log.Levels = map[string]string{"volley": "trace", "volley.apns.conn": "error"} },
 		"every component": func(c *Config) {
-			for _, name := range []string{"app", "nats", "queue", "pipeline", "provider", "apns", "gcm"} {
+			for _, name := range []string{"app", "nats", "queue", "pipeline", "provider", "apns", "gcm", "http"} {
 				c.Log.Levels["volley."+name], c.Log.Levels["volley."+name+".a_1"] = "info", "debug"
 			}
 		},
@@ -115,6 +117,10 @@ func TestInvalid(t *testing.T) {
 		"listen":             {func(c *Config) { c.NATS.Listen = "localhost" }, `nats.listen is "localhost", but must be HOST:PORT`},
 		"listen, port":       {func(c *Config) { c.NATS.Listen = "localhost:65536" }, "nats.listen"},
 		"listen, zero":       {func(c *Config) { c.NATS.Listen = "localhost:04222" }, "nats.listen"},
+		"http_token":         {func(c *Config) { c.HTTPToken = NewSecret("hunter2-hunter2") }, "http_token can't be used: it has 15 characters"},
+		"http_token, spaces": {func(c *Config) { c.HTTPToken = NewSecret("hunter2 hunter2 hunter2") }, "http_token can't be used: it has spaces"},
+		"two http_tokens":    {func(c *Config) { c.HTTPToken, c.HTTPTokenFile = NewSecret("hunter2-hunter2-hunter2"), file(t, "x") }, "http_token and http_token_file are both given"},
+		"http_token_file":    {func(c *Config) { c.HTTPTokenFile = "/no" }, "http_token_file names a file"},
 		"http":               {func(c *Config) { c.HTTP = "8080" }, `http is "8080"`},
 		"store_dir":          {func(c *Config) { c.NATS.StoreDir = "" }, "nats.store_dir is missing; name a folder"},
 		"max_store":          {func(c *Config) { c.NATS.MaxStore = 64<<20 - 1 }, "nats.max_store is 67108863, but"},
@@ -283,6 +289,14 @@ func TestSecretsFromFiles(t *testing.T) {
 	a.CertificatePassword, a.CertificatePasswordFile = NewSecret("given"), ""
 	if p, err := a.Password(); err != nil || p.Reveal() != "given" {
 		t.Errorf("%q, %v", p.Reveal(), err)
+	}
+	c := Default()
+	for content, want := range map[string]string{strings.Repeat("x", 16) + "\n": "", strings.Repeat("x", 15): "15 characters", "\n": "is empty", strings.Repeat("ü", 16): "beyond ASCII"} {
+		c.HTTPTokenFile = file(t, content)
+		token, err := c.PageToken()
+		if want == "" && (err != nil || token.Reveal() != strings.Repeat("x", 16)) || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("token %q: %q, %v", content, token.Reveal(), err)
+		}
 	}
 	g.APIKeyFile = "/does/not/exist"
 	if _, err := g.Key(); err == nil {

@@ -24,7 +24,8 @@ type settings struct {
 	NATSCreds    *string        `name:"nats-creds" aliases:"creds" placeholder:"FILE" help:"NATS credentials file."`
 	NATSListen   *string        `name:"nats-listen" placeholder:"HOST:PORT" help:"Where the server inside the worker listens (127.0.0.1:4222)."`
 	StoreDir     *string        `name:"store-dir" placeholder:"DIR" help:"Where the server inside the worker keeps its streams ($XDG_STATE_HOME/volley/nats or ~/.local/state/volley/nats)."`
-	HTTP         *string        `name:"http" placeholder:"HOST:PORT" help:"Where /healthz, /readyz, /version and /metrics are served; empty for nowhere."`
+	HTTP         *string        `name:"http" placeholder:"HOST:PORT" help:"Where the web page, /healthz, /readyz, /version and /metrics are served (127.0.0.1:8088, or a free port if that is taken); empty for nowhere."`
+	HTTPToken    *string        `name:"http-token-file" placeholder:"FILE" help:"File with the token that people give to see the web page; needed where --http is not a loopback address."`
 	Worker       *string        `name:"worker" placeholder:"NAME" help:"This worker's name in events (the host's name and the process id)."`
 	MaxSegments  *int           `name:"max-segments" placeholder:"N" help:"Segments with more than one recipient sent at once (4)."`
 	AckWait      *time.Duration `name:"ack-wait" placeholder:"DURATION" help:"After this long without a heartbeat the broker gives a delivery to another worker (30s)."`
@@ -51,6 +52,9 @@ func (f *settings) load(t Terminal) (*config.Config, error) {
 	set(&c.NATS.Listen, f.NATSListen)
 	set(&c.NATS.StoreDir, f.StoreDir)
 	set(&c.HTTP, f.HTTP)
+	if f.HTTPToken != nil {
+		c.HTTPToken, c.HTTPTokenFile = config.Secret{}, *f.HTTPToken
+	}
 	set(&c.Worker, f.Worker)
 	set(&c.MaxSegments, f.MaxSegments)
 	set(&c.AckWait, f.AckWait)
