@@ -43,6 +43,7 @@ func TestServices(t *testing.T) {
 	}{
 		{"plain", nil, []string{"nats-1", "nats-2", "nats-3", "worker"}},
 		{"with simulators", []string{"simulators"}, []string{"nats-1", "nats-2", "nats-3", "simulators", "worker"}},
+		{"with monitoring", []string{"monitoring"}, []string{"grafana", "nats-1", "nats-2", "nats-3", "prometheus", "worker"}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -185,7 +186,7 @@ func TestOwnConfigurationAndKeys(t *testing.T) {
 
 // Compose creates an empty folder where a mounted file is missing, and the container fails with a riddle.
 func TestMountedFilesExist(t *testing.T) {
-	for name, service := range load(t, []string{"simulators"}).Services {
+	for name, service := range load(t, []string{"simulators", "monitoring"}).Services {
 		for _, volume := range service.Volumes {
 			if volume.Type != types.VolumeTypeBind {
 				continue
@@ -218,6 +219,9 @@ func TestDockerfile(t *testing.T) {
 	ignored, err := os.ReadFile(filepath.Join(root, ".dockerignore"))
 	if err != nil {
 		t.Fatal(err)
+	}
+	if !regexp.MustCompile(`(?m)^FROM scratch$`).Match(text) {
+		t.Error("the image has a base: the binaries are static and need none")
 	}
 	if !regexp.MustCompile(`(?m)^USER [1-9]\d*:[1-9]\d*$`).Match(text) {
 		t.Error("the image does not name a numeric user other than root")

@@ -68,7 +68,7 @@ func TestWholeTopologyAsProcesses(t *testing.T) {
 	for i := range 2 {
 		workers = append(workers, start(ctx, t, fmt.Sprintf("worker %d", i+1), binary,
 			[]string{"NATS_URL=" + strings.Join(urls, ",")},
-			replaced(project.Services["worker"].Command, "/etc/volley/volley.yaml", config)))
+			replaced(project.Services["worker"].Command, "/etc/volley/volley.yaml", config, "0.0.0.0:8088", freeAddress(t))))
 	}
 
 	js := connect(t, strings.Join(urls, ","))
