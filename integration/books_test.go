@@ -112,6 +112,7 @@ func (b *books) job(o *order, events []*results.Event, accepted map[string]int, 
 			l.events[[2]int{e.Segment, e.Round}] = e
 		case results.KindJobDone:
 			done = append(done, e)
+		case results.KindDuplicateJob: // a publisher that was not answered publishes again
 		default:
 			b.fault("job %s: an event of kind %s: %+v", o.key(), e.Kind, e.Dead)
 		}

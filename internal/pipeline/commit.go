@@ -74,6 +74,16 @@ func (c *Core) store(ctx context.Context, event *results.Event, published time.T
 	}
 }
 
+// again goes on from an event that was there before anything was sent.
+func (c *Core) again(ctx context.Context, h held, event *results.Event) error {
+	if event.Fingerprint == h.seg.Fingerprint {
+		if err := c.duplicate(ctx, h, event); err != nil {
+			return err
+		}
+	}
+	return c.follow(ctx, h, event)
+}
+
 // follow goes on from an event that somebody else stored: what it says holds, not our own outcome.
 func (c *Core) follow(ctx context.Context, h held, event *results.Event) error {
 	if event.Fingerprint != h.seg.Fingerprint {

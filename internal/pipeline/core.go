@@ -211,6 +211,9 @@ func (c *Core) whole(ctx context.Context, h held) error {
 		case len(plan.Bounds) > 0 && plan.Fingerprint != h.seg.Fingerprint:
 			return c.reused(ctx, h)
 		case len(plan.Bounds) > 0 && plan.Round >= h.seg.Round && !fits:
+			if err := c.duplicate(ctx, h, nil); err != nil {
+				return err
+			}
 			return c.split(ctx, h)
 		}
 		if !fits {
@@ -224,7 +227,7 @@ func (c *Core) whole(ctx context.Context, h held) error {
 			case event.Fingerprint == h.seg.Fingerprint && event.Segments > 1:
 				return c.split(ctx, h) // it was split while we looked: the event is a segment's, not the whole job's
 			default:
-				return c.follow(ctx, h, event)
+				return c.again(ctx, h, event)
 			}
 		}
 	}
@@ -287,7 +290,7 @@ func (c *Core) keep(ctx context.Context, h held, put func() (stored bool, err er
 		case err != nil:
 			return fmt.Errorf("looking at the copy of the job that waits: %w", err)
 		case living == h.seg.Fingerprint:
-			return nil
+			return c.duplicate(ctx, h, nil)
 		case living != "":
 			return c.reused(ctx, h)
 		case h.follows != 0:
@@ -314,7 +317,7 @@ func (c *Core) segment(ctx context.Context, h held) error {
 			return fmt.Errorf("looking for the segment's event: %w", err)
 		}
 		if event != nil {
-			return c.follow(ctx, h, event)
+			return c.again(ctx, h, event)
 		}
 	}
 	if h.batch == nil {

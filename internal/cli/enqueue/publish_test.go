@@ -46,12 +46,16 @@ func TestPublish(t *testing.T) {
 	if err := json.Unmarshal([]byte(strings.SplitN(stdout, "\n", 2)[0]), &line); err != nil {
 		t.Fatal(err)
 	}
-	wantLine := publishedLine{Kind: "published", Platform: jobs.APNS, App: "shop", Job: "promo", Subject: "push.apns.high", Recipients: 2, Bytes: 74, Sequence: 1, Duplicate: true, SameContent: new(true)}
+	wantLine := publishedLine{Kind: "published", Platform: jobs.APNS, App: "shop", Job: "promo", Subject: "push.apns.high", Recipients: 2, Bytes: 74, Sequence: 1, Duplicate: true, SameContent: new(true), Repeated: true}
+	if line.Status == nil || line.Status.State != "done" || line.Status.Totals.Sent != 2 {
+		t.Errorf("the first one's status: %+v", line.Status)
+	}
+	line.Status = nil
 	if diff := cmp.Diff(wantLine, line); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 	stdout, _, err = b.run(t.Context(), "", "apns", "--id=promo", "--app=shop", "--message=Hi", "--badge=1", "--ids=aabb,CCDD")
-	if err != nil || stdout != "promo was published before; the broker kept the first one\n" {
+	if err != nil || !strings.HasPrefix(stdout, "promo was published before; the broker kept the first one\napns shop promo: done\nsent 2 of 2\n") {
 		t.Errorf("%q, %v", stdout, err)
 	}
 }

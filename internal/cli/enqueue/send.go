@@ -54,6 +54,7 @@ func (s *session) send(o *order) error {
 	}
 	sent := &shipment{
 		conn: conn, platform: o.platform, lane: o.job.Lane, plan: plan, repeats: got.repeats, skipped: got.skipped,
+		named: o.job.ID != nil && len(plan) == 1,
 		again: fmt.Sprintf("run the same command again with --id %s: what is stored already is not stored twice", d.id),
 	}
 	return s.ship(sent, o.outcome, func(visit func([]byte) error) error {

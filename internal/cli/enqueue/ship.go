@@ -23,6 +23,8 @@ type shipment struct {
 	repeatedJobs int
 	// again says how to go on after a fault in the middle.
 	again string
+	// named says that the publisher chose the id of the one job of the plan.
+	named bool
 }
 
 // publishedLine is one published job in the output of --output json.
@@ -40,6 +42,10 @@ type publishedLine struct {
 	// same; absent if it is not known.
 	Duplicate   bool  `json:"duplicate,omitempty"`
 	SameContent *bool `json:"same_content,omitempty"`
+	// Repeated says that a job with this id and content was published before, however long ago events are kept: nothing is sent again.
+	// Status is how far that one is.
+	Repeated bool        `json:"repeated,omitempty"`
+	Status   *statusLine `json:"status,omitempty"`
 }
 
 // summaryLine is the last line of the output of --output json. What concerns results is there with --wait only. Jobs and Recipients are
@@ -83,6 +89,7 @@ func (s *session) ship(sh *shipment, outcome outcomeFlags, bodies func(visit fun
 	var later []publishedLine // what would run into the bar, if there is one
 	err := bodies(func(body []byte) error {
 		job := sh.plan[published]
+		repeated := sh.named && sh.before(s.ctx, job)
 		receipt, err := sh.conn.PublishJob(s.ctx, sh.platform, sh.lane, job.App, job.publishID(), body)
 		if err != nil {
 			return err
@@ -105,17 +112,23 @@ func (s *session) ship(sh *shipment, outcome outcomeFlags, bodies func(visit fun
 		line := publishedLine{
 			Kind: "published", Platform: sh.platform, App: job.App, Job: job.ID, Subject: subject,
 			Recipients: job.Recipients, Bytes: job.Bytes, Sequence: receipt.Sequence, Duplicate: receipt.Duplicate, SameContent: same,
+			Repeated: repeated || same != nil && *same,
+		}
+		if line.Repeated && sh.named && !outcome.Wait {
+			line.Status = sh.status(s.ctx, job)
 		}
 		if bar != nil {
 			later = append(later, line)
 			return nil
 		}
 		s.sayPublished(line, outcome.JSON())
+		s.sayRepeated(line, outcome.JSON())
 		return nil
 	})
 	bar.stop()
 	for _, line := range later {
 		s.sayPublished(line, outcome.JSON())
+		s.sayRepeated(line, outcome.JSON())
 	}
 	if err != nil {
 		return sh.broken(published, err)
@@ -144,8 +157,17 @@ func (s *session) sayPublished(line publishedLine, asJSON bool) {
 		s.say("%s was not published: its id was taken within the last two minutes, by a job with other content", line.Job)
 	case line.Duplicate:
 		s.say("%s was published before; the broker kept the first one", line.Job)
+	case line.Repeated:
+		s.say("%s was published before, with the same content; nothing is sent again", line.Job)
 	default:
 		s.say("published %s on %s: %s", line.Job, line.Subject, counted(line.Recipients, "recipient", "recipients"))
+	}
+}
+
+// sayRepeated says how far the first one is.
+func (s *session) sayRepeated(line publishedLine, asJSON bool) {
+	if line.Status != nil && !asJSON {
+		s.sayStatusWords(line.Status)
 	}
 }
 

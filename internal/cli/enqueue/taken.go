@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/volleypush/volley/internal/cli"
+	"github.com/volleypush/volley/internal/pipeline"
 	"github.com/volleypush/volley/internal/queue"
+	"github.com/volleypush/volley/results"
 )
 
 // taken are jobs whose id another job had first, by what became of them.
@@ -66,3 +69,33 @@ func (sh *shipment) sameContent(ctx context.Context, job planned, receipt queue.
 	}
 	return new(kept == job.Fingerprint)
 }
+
+// lookTimeout is how long a look at what became of an earlier job may take: a publisher may be forbidden to look, and hears nothing then.
+const lookTimeout = 500 * time.Millisecond
+
+// before says whether the same job, with the same content, has an event already: the workers will not send it again.
+func (sh *shipment) before(ctx context.Context, job planned) bool {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	event, err := sh.conn.Find(ctx, results.SubjectOf(sh.platform, job.App, job.ID, "0", 0))
+	return err == nil && event != nil && event.Fingerprint == job.Fingerprint
+}
+
+// status is how far a job is; nil if that can't be seen.
+func (sh *shipment) status(ctx context.Context, job planned) *statusLine {
+	ctx, cancel := context.WithTimeout(ctx, callPatience)
+	defer cancel()
+	scope := pipeline.Scope{Platform: sh.platform, App: job.App, Job: job.ID}
+	census, reasons := sh.conn.Census(scope), counts{}
+	if census.Update(ctx, reasons.add) != nil {
+		return nil
+	}
+	line, err := statusOf(census, scope, reasons)
+	if err != nil || line.State == queue.StateUnknown {
+		return nil
+	}
+	return line
+}
+
+// callPatience is how long a look at all traces of a job may take.
+const callPatience = 5 * time.Second
