@@ -218,13 +218,14 @@ func (t *together) deliver(ctx context.Context, singles []single) []sender.Outco
 		batches[i] = singles[i].batch
 	}
 	// One that is not ours any more keeps the others from being begun: heartbeats leave together, so that they usually all are not.
+	// A cancel stops them when it is about all of them: another's one attempt must not be lost to it.
 	proceed := func() bool {
 		for i := range singles {
 			if !singles[i].held.held() {
 				return false
 			}
 		}
-		return true
+		return t.core.Control.Orders() == nil || slices.ContainsFunc(singles, func(one single) bool { return !t.core.cancelled(one.held) })
 	}
 	begun := t.core.Clock.Now()
 	singles[0].app.SendEach(ctx, batches, proceed, out)

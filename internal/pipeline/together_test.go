@@ -113,16 +113,12 @@ func (w *world) order(kind OrderKind) {
 	w.orders = NewOrders([]Order{{Kind: kind, At: w.now.Add(time.Hour)}})
 }
 
-// A cancel in the middle of sending: who was not reached does not go on.
+// A cancel in the middle of sending: nobody else is sent to.
 func TestCancelledWhileSentTogether(t *testing.T) {
 	w := newWorld()
-	w.app.onSend = func() { w.order(OrderCancel) }
-	n := 0
 	w.app.script = func(int) sender.Outcome {
-		if n++; n == 1 {
-			return sender.Outcome{Class: sender.Accepted}
-		}
-		return answer("ConnectionFailed", 0)
+		w.order(OrderCancel)
+		return sender.Outcome{Class: sender.Accepted}
 	}
 	c := togetherOf(t.Context(), w.core(), singleJobs(3, "")...)
 	if diff := cmp.Diff(map[int]Disposition{0: Ack, 1: Ack, 2: Ack}, c.done); diff != "" || len(w.puts) > 0 {
@@ -134,8 +130,23 @@ func TestCancelledWhileSentTogether(t *testing.T) {
 			cancelled++
 		}
 	}
-	if cancelled != 2 {
-		t.Errorf("%d are skipped", cancelled)
+	if cancelled != 2 || len(w.app.sent) != 1 {
+		t.Errorf("%d are skipped, %d were sent to", cancelled, len(w.app.sent))
+	}
+}
+
+// A cancel of one of them in the middle of sending keeps none of the others from being sent to.
+func TestCancelOfOneOfThoseThatAreSentTogether(t *testing.T) {
+	w := newWorld()
+	w.app.script = func(int) sender.Outcome {
+		w.orders = NewOrders([]Order{{Kind: OrderCancel, Scope: Scope{Job: "b"}}})
+		return sender.Outcome{Class: sender.Accepted}
+	}
+	togetherOf(t.Context(), w.core(), job(1, 1, `,"id":"a"`), job(2, 1, `,"id":"b"`), job(3, 1, `,"id":"c"`))
+	for _, id := range []string{"a", "c"} {
+		if e := w.event(t, "push.results.apns.default."+id+".0.0"); e.Sent != 1 {
+			t.Errorf("%s: %+v", id, e)
+		}
 	}
 }
 
