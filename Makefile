@@ -10,7 +10,7 @@ export TOOLS ?= $(CURDIR)/.cache
 RACE = ./internal/... ./sender/... $(if $(wildcard integration/*.go),./integration/...)
 
 .DEFAULT_GOAL := help
-.PHONY: help build test vet race lint fix fmt fuzz bench chaos soak list demo nodeclient nested lines ci clean
+.PHONY: help build test vet race lint fix fmt fuzz bench chaos soak list demo nodeclient nested release lines ci clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +65,10 @@ nodeclient: ## a job published from Node and its event (needs node and npm)
 nested: ## the modules of their own: docker-compose.yml without an engine, the commands of the README, dashboard and alerts
 	@set -e; for module in integration/*/go.mod; do (cd "$$(dirname "$$module")" && $(GO) test -count=1 ./...); done
 
+release: ## archives, bills of materials, chart and checksums in dist/, after the chart was linted and rendered; publishes nothing
+	cd integration/helm && $(GO) test -count=1 ./...
+	bash .ci/release
+
 lines: ## deletes each line of CONTRIBUTING's table in a copy and demands that its test goes red
 	$(GO) run ./.ci/lines
 
@@ -72,4 +76,4 @@ ci: ## everything a change must pass
 	bash .ci/run
 
 clean: ## removes what make built
-	rm -rf bin .cache integration/nodeclient/node_modules
+	rm -rf bin dist .cache integration/nodeclient/node_modules

@@ -1,0 +1,255 @@
+package deploy
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/rs/zerolog"
+
+	"github.com/volleypush/volley/internal/app"
+	"github.com/volleypush/volley/internal/cli/enqueue"
+	"github.com/volleypush/volley/internal/config"
+	"github.com/volleypush/volley/results"
+)
+
+// guarded is a server with the accounts of deploy/nats/volley.conf, and a worker with simulated providers on it.
+type guarded struct {
+	server     *server.Server
+	simulators *app.Simulators
+}
+
+func startGuarded(t *testing.T) *guarded {
+	t.Helper()
+	for _, name := range []string{"WORKER", "DASHBOARD", "PUBLISHER", "SUBSCRIBER"} {
+		t.Setenv(name+"_PASSWORD", "pw-"+strings.ToLower(name))
+	}
+	options, err := server.ProcessConfigFile("nats/volley.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	options.Host, options.Port, options.StoreDir, options.NoSigs = "127.0.0.1", server.RANDOM_PORT, t.TempDir(), true
+	g := &guarded{}
+	if g.server, err = server.NewServer(options); err != nil {
+		t.Fatal(err)
+	}
+	g.server.Start()
+	t.Cleanup(func() { g.server.Shutdown(); g.server.WaitForShutdown() })
+	if !g.server.ReadyForConnections(20 * time.Second) {
+		t.Fatal("the server does not start")
+	}
+	if g.simulators, err = app.StartSimulators(app.SimulatorOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = g.simulators.Close() })
+	c := config.Default()
+	if c.Apps, err = g.simulators.Credentials(t.TempDir()); err != nil {
+		t.Fatal(err)
+	}
+	c.NATS.URL, c.HTTP, c.Worker = config.NewURL(g.url("worker")), "", "guarded"
+	worker, err := app.Start(t.Context(), app.Options{Config: c, Log: func(string) zerolog.Logger { return zerolog.Nop() }})
+	if err != nil {
+		t.Fatalf("a worker does not work with its user: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := worker.Stop(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+	})
+	return g
+}
+
+func (g *guarded) url(user string) string {
+	return strings.Replace(g.server.ClientURL(), "nats://", "nats://"+user+":pw-"+user+"@", 1)
+}
+
+// client connects as a user; refused gets what the server forbids.
+func (g *guarded) client(t *testing.T, user string, options ...nats.Option) (nc *nats.Conn, refused chan error) {
+	t.Helper()
+	refused = make(chan error, 16)
+	options = append(options, nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { refused <- err }))
+	nc, err := nats.Connect(g.url(user), options...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	return nc, refused
+}
+
+func mustRefuse(t *testing.T, what string, refused <-chan error) {
+	t.Helper()
+	select {
+	case err := <-refused:
+		if !errors.Is(err, nats.ErrPermissionViolation) {
+			t.Errorf("%s: %v", what, err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Errorf("%s is not refused", what)
+	}
+}
+
+// TestUsersDoTheirWork sends a job as a publisher, through a worker, to a subscriber.
+func TestUsersDoTheirWork(t *testing.T) {
+	g := startGuarded(t)
+	publisher, _ := g.client(t, "publisher")
+	subscriber, _ := g.client(t, "subscriber")
+	events, err := subscriber.SubscribeSync("push.results")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := subscriber.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	for _, subject := range []string{"push.apns", "push.apns.high", "push.apns.bulk", "push.gcm", "push.gcm.high", "push.gcm.bulk"} {
+		msg := nats.NewMsg(subject)
+		msg.Data = []byte(`{"message":"hi","ids":["aabbccddeeff00112233445566778899aabbccddeeff00112233445566778899"]}`)
+		answer, err := publisher.RequestMsg(msg, 20*time.Second)
+		if err != nil {
+			t.Fatalf("%s: %v", subject, err)
+		}
+		var ack jetstream.PubAck
+		if err := json.Unmarshal(answer.Data, &ack); err != nil || ack.Stream != "PUSH_JOBS" {
+			t.Fatalf("%s: %s", subject, answer.Data)
+		}
+		got, err := events.NextMsg(20 * time.Second)
+		if err != nil {
+			t.Fatalf("%s: no event: %v", subject, err)
+		}
+		event, err := results.Decode(got.Data)
+		if err != nil || event.Sent != 1 || !strings.HasPrefix(subject, "push."+string(event.Platform)) {
+			t.Errorf("%s: %s, %v", subject, got.Data, err)
+		}
+	}
+}
+
+// TestPublishersReachNothingElse attacks as a publisher.
+func TestPublishersReachNothingElse(t *testing.T) {
+	g := startGuarded(t)
+	nc, refused := g.client(t, "publisher")
+	for _, subject := range []string{
+		"push.results", "push.results.apns.default.job.0.0", "push.work.apns.default.normal.job.0.0", "push.later.apns.default.normal.job.0.0",
+		"push.dead.apns.default", "push.feedback.default", "push.apns.other", "$JS.API.INFO", "$JS.API.STREAM.DELETE.PUSH_JOBS",
+		"$JS.API.STREAM.PURGE.PUSH_RESULTS", "$JS.API.CONSUMER.MSG.NEXT.PUSH_JOBS.intake-apns-normal", "$JS.ACK.PUSH_JOBS.intake-apns-normal.1.1.1.1.1",
+		"$KV.PUSH_CONTROL.x", "$KV.PUSH_STATUS.apns.default.job", "_INBOX.somebody",
+	} {
+		if err := nc.Publish(subject, []byte(`{}`)); err != nil {
+			t.Fatal(err)
+		}
+		mustRefuse(t, "publishing to "+subject, refused)
+	}
+	for _, subject := range []string{"push.results", "push.>", ">", "push.apns", "$JS.>"} {
+		if _, err := nc.SubscribeSync(subject); err != nil {
+			t.Fatal(err)
+		}
+		mustRefuse(t, "subscribing to "+subject, refused)
+	}
+}
+
+// TestInboxesOfWorkersAreTheirOwn listens on every inbox that a publisher may, while a worker gets a job: nothing of it comes.
+func TestInboxesOfWorkersAreTheirOwn(t *testing.T) {
+	g := startGuarded(t)
+	spy, _ := g.client(t, "publisher")
+	inboxes, err := spy.SubscribeSync("_INBOX.>")
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, _ := g.client(t, "publisher", nats.CustomInboxPrefix("_INBOX.other"))
+	subscriber, _ := g.client(t, "subscriber")
+	events, err := subscriber.SubscribeSync("push.results")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(spy.Flush(), subscriber.Flush()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := other.Request("push.apns", []byte(`{"message":"secret","ids":["aabb"]}`), 20*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := events.NextMsg(20 * time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if err := spy.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	// The acknowledgement of the other publisher, who has the same user, is all that there is.
+	for {
+		got, err := inboxes.NextMsg(time.Millisecond)
+		if err != nil {
+			break
+		}
+		if strings.Contains(string(got.Data), "secret") || strings.Contains(string(got.Data), "aabb") || !strings.Contains(string(got.Data), "PUSH_JOBS") {
+			t.Errorf("a publisher reads %s", got.Data)
+		}
+	}
+}
+
+// TestSubscribersOnlyListen attacks as a subscriber.
+func TestSubscribersOnlyListen(t *testing.T) {
+	g := startGuarded(t)
+	nc, refused := g.client(t, "subscriber")
+	for _, subject := range []string{"push.apns", "push.gcm", "push.results", "$JS.API.INFO", "_INBOX.x"} {
+		if err := nc.Publish(subject, []byte(`{}`)); err != nil {
+			t.Fatal(err)
+		}
+		mustRefuse(t, "publishing to "+subject, refused)
+	}
+	for _, subject := range []string{"push.apns", "push.work.>", "push.dead.>", "_INBOX.>", ">"} {
+		if _, err := nc.SubscribeSync(subject); err != nil {
+			t.Fatal(err)
+		}
+		mustRefuse(t, "subscribing to "+subject, refused)
+	}
+}
+
+// TestDashboardsReadAndChangeNothing reads what there is, and attacks.
+func TestDashboardsReadAndChangeNothing(t *testing.T) {
+	g := startGuarded(t)
+	nc, refused := g.client(t, "dashboard", nats.CustomInboxPrefix("_INBOX_dashboard"))
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	stream, err := js.Stream(ctx, "PUSH_JOBS")
+	if err != nil {
+		t.Fatalf("it can't read the streams: %v", err)
+	}
+	if _, err := stream.Consumer(ctx, "intake-apns-normal"); err != nil {
+		t.Errorf("it can't read the consumers: %v", err)
+	}
+	for _, subject := range []string{
+		"push.apns", "push.results", "push.work.apns.default.normal.job.0.0", "$JS.API.STREAM.DELETE.PUSH_JOBS", "$JS.API.STREAM.MSG.GET.PUSH_JOBS",
+		"$JS.API.STREAM.MSG.DELETE.PUSH_JOBS", "$JS.API.CONSUMER.MSG.NEXT.PUSH_JOBS.intake-apns-normal", "$JS.API.CONSUMER.DELETE.PUSH_JOBS.intake-apns-normal",
+		"$JS.ACK.PUSH_JOBS.intake-apns-normal.1.1.1.1.1", "$KV.PUSH_CONTROL.x",
+	} {
+		if err := nc.Publish(subject, []byte(`{}`)); err != nil {
+			t.Fatal(err)
+		}
+		mustRefuse(t, "publishing to "+subject, refused)
+	}
+	for _, subject := range []string{"_INBOX.>", "push.apns", "push.dead.>", ">"} {
+		if _, err := nc.SubscribeSync(subject); err != nil {
+			t.Fatal(err)
+		}
+		mustRefuse(t, "subscribing to "+subject, refused)
+	}
+}
+
+// TestEnqueuePublishesAsPublisher needs no more than a publisher may do.
+func TestEnqueuePublishesAsPublisher(t *testing.T) {
+	g := startGuarded(t)
+	var out, errs bytes.Buffer
+	args := []string{"apns", "--message", "hi", "--to", "aabb", "--nats-url", g.url("publisher")}
+	err := enqueue.Run(t.Context(), args, strings.NewReader(""), &out, &errs, func(string) (string, bool) { return "", false })
+	if err != nil || !strings.HasPrefix(out.String(), "published ") {
+		t.Errorf("%v, %q, %q", err, &out, &errs)
+	}
+}
