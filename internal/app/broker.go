@@ -18,9 +18,14 @@ type Broker struct {
 	server *natsembed.Server
 }
 
+// Identity is what the configuration says of certificates and nkeys.
+func Identity(n config.NATS) queue.Identity {
+	return queue.Identity{CA: n.CAFile, Certificate: n.Certificate, Key: n.Key, NKey: n.NKeyFile}
+}
+
 // StartBroker connects to the configured server, or starts one inside this process.
 func StartBroker(ctx context.Context, c *config.Config, log func(string) zerolog.Logger) (*Broker, error) {
-	options := queue.Options{URL: c.NATS.URL.Reveal(), Creds: c.NATS.Creds, Name: "volley " + c.Worker, Heartbeat: c.Heartbeat, Logger: log("volley.queue")}
+	options := queue.Options{URL: c.NATS.URL.Reveal(), Creds: c.NATS.Creds, Identity: Identity(c.NATS), Name: "volley " + c.Worker, Heartbeat: c.Heartbeat, Logger: log("volley.queue")}
 	b := &Broker{}
 	if c.NATS.Embedded() {
 		server, err := natsembed.Start(natsembed.Options{

@@ -52,6 +52,12 @@ type NATS struct {
 	URL URL `yaml:"url"`
 	// Creds is the path of a credentials file for the server at URL.
 	Creds string `yaml:"creds" path:"read"`
+	// CAFile holds the authorities of the certificate of the server at URL, "" is the system's. Certificate and Key are the worker's own
+	// for a server that asks for one, NKeyFile the seed of an nkey.
+	CAFile      string `yaml:"ca_file" path:"read"`
+	Certificate string `yaml:"certificate" path:"read"`
+	Key         string `yaml:"key" path:"read"`
+	NKeyFile    string `yaml:"nkey_file" path:"read"`
 	// Listen is where the embedded server can be reached, default 127.0.0.1:4222; "" is from within the process only.
 	Listen string `yaml:"listen"`
 	// StoreDir is the folder in which the embedded server keeps everything. Load derives it if nothing says it:

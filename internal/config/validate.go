@@ -185,6 +185,13 @@ func (v *checker) nats(c *Config) {
 		return
 	}
 	v.file("nats.creds", n.Creds)
+	v.file("nats.ca_file", n.CAFile)
+	v.file("nats.certificate", n.Certificate)
+	v.file("nats.key", n.Key)
+	v.file("nats.nkey_file", n.NKeyFile)
+	if (n.Certificate == "") != (n.Key == "") {
+		v.fault("nats.certificate", "and nats.key belong together; give both, or none")
+	}
 	if err := natsurl.Check(n.URL.Reveal()); err != nil {
 		v.fault("nats.url", "can't be used: %v", err)
 	}

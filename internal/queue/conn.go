@@ -49,6 +49,8 @@ type Options struct {
 	URL string
 	// Creds is a credentials file; "" for none. It is ignored with InProcess.
 	Creds string
+	// Identity is for servers that want TLS certificates or nkeys. It is ignored with InProcess.
+	Identity Identity
 	// Name is how the broker's lists show this client; "" means "volley".
 	Name string
 	// InProcess is an embedded server to connect to without a socket; URL is ignored then.
@@ -159,8 +161,12 @@ func (c *Conn) natsOptions(ctx context.Context, o Options) []nats.Option {
 	case o.InProcess != nil:
 		// NATS_CREDS may be set for other programs.
 		options = append(options, nats.InProcessServer(o.InProcess))
-	case o.Creds != "":
-		options = append(options, nats.UserCredentials(o.Creds))
+	default:
+		if o.Creds != "" {
+			options = append(options, nats.UserCredentials(o.Creds))
+		}
+		more, _ := o.Identity.options() // check has seen to it
+		options = append(options, more...)
 	}
 	return options
 }
@@ -263,6 +269,9 @@ func (o *Options) check() error {
 	}
 	if err := natsurl.Check(o.URL); err != nil {
 		return fmt.Errorf("the address of the NATS server can't be used: %w: correct --nats-url or NATS_URL", err)
+	}
+	if _, err := o.Identity.options(); err != nil {
+		return err
 	}
 	if o.Creds == "" {
 		return nil

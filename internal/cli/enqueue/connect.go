@@ -17,6 +17,14 @@ import (
 type connectionFlags struct {
 	NATSURL string `name:"nats-url" fromenv:"NATS_URL" group:"Connection" placeholder:"URL" default:"nats://127.0.0.1:4222" help:"NATS server, or several separated by commas (default: ${default}; environment: NATS_URL)."`
 	Creds   string `name:"nats-creds" aliases:"creds" fromenv:"NATS_CREDS" group:"Connection" placeholder:"FILE" help:"NATS credentials file (environment: NATS_CREDS)."`
+	CA      string `name:"nats-ca" fromenv:"NATS_CA" group:"Connection" placeholder:"FILE" help:"Authorities of the server's certificate, PEM (default: the system's; environment: NATS_CA)."`
+	Cert    string `name:"nats-cert" fromenv:"NATS_CERT" group:"Connection" placeholder:"FILE" help:"Certificate for a server that asks for one, PEM (environment: NATS_CERT)."`
+	Key     string `name:"nats-key" fromenv:"NATS_KEY" group:"Connection" placeholder:"FILE" help:"Its key, PEM (environment: NATS_KEY)."`
+	NKey    string `name:"nats-nkey" fromenv:"NATS_NKEY" group:"Connection" placeholder:"FILE" help:"Seed of an nkey (environment: NATS_NKEY)."`
+}
+
+func (f connectionFlags) identity() queue.Identity {
+	return queue.Identity{CA: f.CA, Certificate: f.Cert, Key: f.Key, NKey: f.NKey}
 }
 
 // connect opens the connection, or says in one sentence what to do.
@@ -28,12 +36,14 @@ func (s *session) connect(ctx context.Context) (*queue.Conn, error) {
 		return nil, cli.Exitf(cli.ExitUsage, "--nats-url or NATS_URL can't be used: %w", err)
 	}
 	conn, err := queue.Connect(ctx, queue.Options{
-		URL: s.connection.NATSURL, Creds: s.connection.Creds, Name: "enqueue", Logger: zerolog.Nop(),
+		URL: s.connection.NATSURL, Creds: s.connection.Creds, Identity: s.connection.identity(), Name: "enqueue", Logger: zerolog.Nop(),
 	})
 	server := natsurl.Readable(s.connection.NATSURL)
 	switch {
 	case err == nil:
 		return conn, nil
+	case errors.Is(err, queue.ErrCredentials) && s.connection.identity() != (queue.Identity{}):
+		return nil, cli.Exit(cli.ExitConfig, err) // it names the file
 	case errors.Is(err, queue.ErrCredentials):
 		return nil, cli.Exitf(cli.ExitConfig, "--nats-creds or NATS_CREDS: %w", err)
 	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAuthRevoked):

@@ -16,6 +16,7 @@ import (
 	"github.com/rs/zerolog"
 	"golang.org/x/term"
 
+	"github.com/volleypush/volley/internal/app"
 	"github.com/volleypush/volley/internal/cli"
 	"github.com/volleypush/volley/internal/config"
 	"github.com/volleypush/volley/internal/queue"
@@ -69,10 +70,12 @@ func (f *connection) open(s *session) (*queue.Conn, error) {
 		}
 		_ = file.Close()
 	}
-	conn, err := queue.Connect(s.ctx, queue.Options{URL: c.NATS.URL.Reveal(), Creds: c.NATS.Creds, Name: "worker dead", Logger: zerolog.Nop()})
+	conn, err := queue.Connect(s.ctx, queue.Options{URL: c.NATS.URL.Reveal(), Creds: c.NATS.Creds, Identity: app.Identity(c.NATS), Name: "worker dead", Logger: zerolog.Nop()})
 	switch {
 	case err == nil:
 		return conn, nil
+	case errors.Is(err, queue.ErrCredentials):
+		return nil, exit(cli.ExitConfig, err)
 	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAuthRevoked):
 		return nil, cli.Exitf(cli.ExitUnavailable, "the NATS server at %s refuses these credentials; check --nats-creds, NATS_CREDS or the user in the URL", c.NATS.URL)
 	}
