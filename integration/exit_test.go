@@ -46,6 +46,19 @@ func TestFaultsAtTheStart(t *testing.T) {
 			[]string{busy.Addr().String(), "--nats-url"},
 		},
 		{"unknown flag", []string{"run", "--natsurl", "x"}, 2, []string{"--natsurl"}},
+		{
+			"HTTP port taken",
+			[]string{"run", "--simulate", "--nats-listen", "127.0.0.1:0", "--store-dir", t.TempDir(), "--control", "", "--http", busy.Addr().String()},
+			69,
+			[]string{busy.Addr().String(), "--http"},
+		},
+		{
+			"control port taken",
+			[]string{"run", "--simulate", "--nats-listen", "127.0.0.1:0", "--store-dir", t.TempDir(), "--control", busy.Addr().String()},
+			69,
+			[]string{busy.Addr().String(), "control"},
+		},
+		{"a simulator's port taken", []string{"simulate", "--apns", busy.Addr().String(), "--google", "127.0.0.1:0", "--control", ""}, 69, []string{busy.Addr().String()}},
 		{"check without credentials", []string{"check"}, 78, []string{"apps"}},
 	}
 	for _, test := range tests {

@@ -46,7 +46,7 @@ func StartBroker(ctx context.Context, c *config.Config, log func(string) zerolog
 		return nil, marked{err, ErrBroker}
 	}
 	b.Conn = conn
-	topology := queue.Topology{Replicas: c.Replicas, ResultsRetention: c.Results.Retention, DeadRetention: c.Dead.Retention, AckWait: c.AckWait}
+	topology := topologyOf(c)
 	if b.server != nil {
 		topology.StoreLimit = b.server.StoreLimit()
 	}
@@ -59,6 +59,11 @@ func StartBroker(ctx context.Context, c *config.Config, log func(string) zerolog
 		return nil, err
 	}
 	return b, nil
+}
+
+// topologyOf is what a configuration says of the streams.
+func topologyOf(c *config.Config) queue.Topology {
+	return queue.Topology{Replicas: c.Replicas, ResultsRetention: c.Results.Retention, DeadRetention: c.Dead.Retention, AckWait: c.AckWait}
 }
 
 // Address is where other programs reach the broker; "" for a server inside this process that does not listen.

@@ -1,137 +1,104 @@
 package app
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"io"
-	"slices"
-	"strings"
-	"text/tabwriter"
+	"net"
 	"time"
 
 	"github.com/rs/zerolog"
 
 	"github.com/volleypush/volley/internal/config"
-	"github.com/volleypush/volley/jobs"
-	"github.com/volleypush/volley/sender/apns"
-	"github.com/volleypush/volley/sender/gcm"
+	"github.com/volleypush/volley/internal/natsembed"
 )
 
-// Check reads every credential that a validated configuration names and writes what a worker would use. It opens no connection
-// unless ask is set: then Apple is asked whether it takes each app's credential, with one notification to a device token that no
-// device has, and Google, with a message that it checks and does not deliver. An error lists everything that is wrong, by app; it is ErrCredentials if nothing was asked.
-func Check(ctx context.Context, c *config.Config, ask bool, out io.Writer) error {
+// Verdict is what a check came to.
+type Verdict string
+
+// The verdicts.
+const (
+	OK      Verdict = "ok"
+	Warning Verdict = "warning"
+	Bad     Verdict = "error"
+)
+
+// Finding is one line of a Report.
+type Finding struct {
+	Verdict Verdict `json:"verdict"`
+	// Subject is what was looked at: "stream PUSH_JOBS", "app shop, Apple".
+	Subject string `json:"subject"`
+	// Text is what was found, Remedy what to do about it; "" for nothing.
+	Text   string `json:"text"`
+	Remedy string `json:"remedy,omitempty"`
+	// mark says whose trouble an error is: ErrCredentials, ErrBroker, or nil.
+	mark error
+}
+
+// Report is what Check found, in the order in which it looked.
+type Report struct{ Findings []Finding }
+
+// Count says how many findings have a verdict.
+func (r *Report) Count(v Verdict) (n int) {
+	for _, f := range r.Findings {
+		if f.Verdict == v {
+			n++
+		}
+	}
+	return n
+}
+
+// Is says whether an error of the report is one of configuration and credentials (ErrCredentials) or of the broker (ErrBroker).
+func (r *Report) Is(mark error) bool {
+	for _, f := range r.Findings {
+		if f.Verdict == Bad && f.mark != nil && errors.Is(f.mark, mark) {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *Report) ok(subject, text string) { r.add(Finding{Verdict: OK, Subject: subject, Text: text}) }
+
+func (r *Report) warn(subject, text, remedy string) {
+	r.add(Finding{Verdict: Warning, Subject: subject, Text: text, Remedy: remedy})
+}
+
+func (r *Report) fail(mark error, subject, text, remedy string) {
+	r.add(Finding{Verdict: Bad, Subject: subject, Text: text, Remedy: remedy, mark: mark})
+}
+
+func (r *Report) add(f Finding) { r.Findings = append(r.Findings, f) }
+
+// doctor looks at everything that a worker needs. Its functions ask the world.
+type doctor struct {
+	*Report
+	config *config.Config
+	keeper *keeper
+	now    func() time.Time
+	free   func(dir string) (int64, error)
+	lookup func(ctx context.Context, host string) ([]string, error)
+}
+
+// Check looks at what a validated configuration names: credentials, limits, the disk. With ask it also connects: to the broker, whose streams and
+// durables it compares with what a worker makes, and to the providers, which are asked whether they take each credential, with one
+// notification to a device token that no device has (Apple) and a message that is checked and not delivered (Google). Nothing is changed. The error,
+// ErrCredentials, is about credentials that can't be read.
+func Check(ctx context.Context, c *config.Config, ask bool) (*Report, error) {
 	registry, keeper, err := openApps(c, time.Now, func(string) zerolog.Logger { return zerolog.Nop() })
 	if err != nil {
-		return err
+		return nil, err
 	}
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	row := func(name, value string) { _, _ = fmt.Fprintf(table, "%s\t%s\n", name, value) }
-	row("worker", c.Worker)
-	if c.NATS.Embedded() {
-		row("NATS", "a server inside the worker, "+cmp.Or(c.NATS.Listen, "for this process only")+", store "+c.NATS.StoreDir+syncWords(c.NATS.SyncAlways))
-	} else {
-		row("NATS", c.NATS.URL.String())
+	d := &doctor{Report: &Report{}, config: c, keeper: keeper, now: time.Now, free: natsembed.Free, lookup: net.DefaultResolver.LookupHost}
+	d.settings()
+	d.store()
+	for _, s := range keeper.sides() {
+		d.side(s)
 	}
-	row("events kept", c.Results.Retention.String()+" (PUSH_RESULTS)")
-	row("dead letters kept", c.Dead.Retention.String()+" (PUSH_DEAD)")
-	row("segments at once", fmt.Sprint(c.MaxSegments))
-	row("web page", cmp.Or(c.HTTP, "not served"))
-	names := make([]string, 0, len(c.Apps))
-	for name := range c.Apps {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		if a := c.Apps[name].APNS; a != nil {
-			row("app "+name+", Apple", describeAPNS(a, keeper.seats[sideKey{jobs.APNS, name}].side.apple))
-		}
-		if g := c.Apps[name].GCM; g != nil {
-			row("app "+name+", Google", describeGCM(g, c.Workers, keeper.seats[sideKey{jobs.GCM, name}].side.project))
-		}
-	}
-	if err := table.Flush(); err != nil {
-		return fmt.Errorf("writing the report: %w", err)
-	}
-	var refused error
 	if ask {
-		refused = keeper.prove(ctx)
-	}
-	return errors.Join(refused, registry.Close())
-}
-
-// prove asks the providers about every credential, one after the other: Apple's by the names of their apps, then Google's.
-func (k *keeper) prove(ctx context.Context) error {
-	var refused []error
-	for _, platform := range jobs.Platforms() {
-		for _, s := range k.sides() {
-			if s.platform != platform {
-				continue
-			}
-			fault, doubt := s.prove(ctx)
-			if err := errors.Join(fault, doubt); err != nil {
-				what := "Google"
-				if s.apple != nil {
-					what = s.credential
-				}
-				refused = append(refused, fmt.Errorf("app %q, %s: %w", s.name, what, err))
-			}
+		d.broker(ctx)
+		for _, s := range keeper.sides() {
+			d.provider(ctx, s)
 		}
 	}
-	return errors.Join(refused...)
-}
-
-func syncWords(always bool) string {
-	if always {
-		return ", fsync on every write"
-	}
-	return ", fsync every two minutes"
-}
-
-func describeAPNS(a *config.APNS, client *apns.Client) string {
-	if a.Protocol == config.ProtocolBinary {
-		return describeBinary(a, client)
-	}
-	endpoint := a.Endpoint
-	if endpoint == "" {
-		endpoint = apns.ProductionEndpoint
-		if a.Environment == config.EnvironmentSandbox {
-			endpoint = apns.SandboxEndpoint
-		}
-	}
-	return strings.Join([]string{"topic " + cmp.Or(a.Topic, "of the certificate"), endpoint, describeCredential(a, client)}, ", ")
-}
-
-func describeBinary(a *config.APNS, client *apns.Client) string {
-	gateway, feedback := apns.ProductionGateway, apns.ProductionFeedback
-	if a.Environment == config.EnvironmentSandbox {
-		gateway, feedback = apns.SandboxGateway, apns.SandboxFeedback
-	}
-	polled := "feedback service not asked"
-	if a.FeedbackInterval > 0 {
-		polled = fmt.Sprintf("feedback service %s every %s", cmp.Or(a.FeedbackEndpoint, feedback), a.FeedbackInterval)
-	}
-	return strings.Join([]string{
-		"binary protocol, topic " + cmp.Or(a.Topic, "of the certificate"), cmp.Or(a.Endpoint, gateway), polled, describeCredential(a, client),
-	}, ", ")
-}
-
-func describeGCM(g *config.GCM, workers int, project string) string {
-	if g.Protocol == config.ProtocolLegacy {
-		if g.Endpoint == "" {
-			return "legacy protocol, " + gcm.DefaultLegacyEndpoint + ", which Google has switched off: set endpoint to a gateway that speaks it, or protocol v1"
-		}
-		return "legacy protocol, " + g.Endpoint + ", server key"
-	}
-	credential := "credential from " + g.ServiceAccount
-	if g.MetadataServer {
-		credential = "the service account of this machine"
-	}
-	quota := "no quota"
-	if g.QuotaPerMinute > 0 {
-		quota = fmt.Sprintf("%d messages a minute", g.QuotaPerMinute/workers)
-	}
-	return strings.Join([]string{"FCM v1", project, credential, quota}, ", ")
+	return d.Report, registry.Close()
 }

@@ -17,7 +17,7 @@ const (
 	ExitFailure = 1
 	// ExitUsage: the command line, or the job it describes, is wrong. Nothing was sent.
 	ExitUsage = 2
-	// ExitUnavailable: the broker can't be reached.
+	// ExitUnavailable: the broker can't be reached, or a port is taken.
 	ExitUnavailable = 69
 	// ExitWorkLeft: the worker had to stop with work left at the end of its drain.
 	ExitWorkLeft = 70

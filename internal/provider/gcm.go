@@ -51,6 +51,9 @@ func (a *gcmApp) Project() string                   { return a.GCMParams.Project
 func (a *gcmApp) MessageIDs() bool                  { return a.GCMParams.MessageIDs }
 func (a *gcmApp) Close() error                      { return a.Client.Close() }
 
+// Authenticate gets an access token for the app; see gcm.Client.
+func (a *gcmApp) Authenticate(ctx context.Context) error { return a.Client.Authenticate(ctx) }
+
 // Explain implements pipeline.App.
 func (a *gcmApp) Explain(reason *sender.Reason) string {
 	if reason.Description == "" {

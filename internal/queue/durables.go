@@ -78,13 +78,7 @@ func (c *Conn) ensureDurable(ctx context.Context, stream, durable, filter string
 
 // makeDurable creates the durable, or updates one that an older release or other settings made.
 func (c *Conn) makeDurable(ctx context.Context, stream, durable, filter string, wait time.Duration) error {
-	want := jetstream.ConsumerConfig{
-		Durable: durable, FilterSubject: filter,
-		AckPolicy: jetstream.AckExplicitPolicy, AckWait: or(wait, DefaultAckWait),
-		// Starts are counted by us, never by the broker. No BackOff: it would set the ack wait to its first entry.
-		MaxDeliver: -1, MaxAckPending: maxAckPending,
-		Metadata: withSchema(nil),
-	}
+	want := wantedDurable(durable, filter, wait)
 	info, err := c.consumerInfo(ctx, stream, durable)
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
 		err = c.call(ctx, func(ctx context.Context) error {
@@ -100,13 +94,7 @@ func (c *Conn) makeDurable(ctx context.Context, stream, durable, filter string, 
 		return err
 	}
 	have := info.Config
-	merged := have
-	merged.MaxDeliver, merged.FilterSubject, merged.Metadata = want.MaxDeliver, want.FilterSubject, withSchema(have.Metadata)
-	merged.MaxAckPending = max(have.MaxAckPending, want.MaxAckPending)
-	merged.BackOff = nil
-	if wait != 0 {
-		merged.AckWait = wait
-	}
+	merged := overDurable(have, want, wait)
 	if schemaOf(have.Metadata) > Schema || same(have, merged) {
 		return nil
 	}
@@ -114,6 +102,29 @@ func (c *Conn) makeDurable(ctx context.Context, stream, durable, filter string, 
 		_, err := c.js.UpdateConsumer(ctx, stream, merged)
 		return err
 	})
+}
+
+// wantedDurable is a durable as it is made.
+func wantedDurable(durable, filter string, wait time.Duration) jetstream.ConsumerConfig {
+	return jetstream.ConsumerConfig{
+		Durable: durable, FilterSubject: filter,
+		AckPolicy: jetstream.AckExplicitPolicy, AckWait: or(wait, DefaultAckWait),
+		// Starts are counted by us, never by the broker. No BackOff: it would set the ack wait to its first entry.
+		MaxDeliver: -1, MaxAckPending: maxAckPending,
+		Metadata: withSchema(nil),
+	}
+}
+
+// overDurable lays what we need over what the broker has. An ack wait that was not given stays as it is.
+func overDurable(have, want jetstream.ConsumerConfig, wait time.Duration) jetstream.ConsumerConfig {
+	merged := have
+	merged.MaxDeliver, merged.FilterSubject, merged.Metadata = want.MaxDeliver, want.FilterSubject, withSchema(have.Metadata)
+	merged.MaxAckPending = max(have.MaxAckPending, want.MaxAckPending)
+	merged.BackOff = nil
+	if wait != 0 {
+		merged.AckWait = wait
+	}
+	return merged
 }
 
 func (c *Conn) consumerInfo(ctx context.Context, stream, durable string) (info *jetstream.ConsumerInfo, err error) {

@@ -194,3 +194,12 @@ func (s streamOf) over(have jetstream.StreamConfig) jetstream.StreamConfig {
 	merged.Metadata = withSchema(have.Metadata)
 	return merged
 }
+
+// Room is how many bytes a store must offer for the limits of all streams of a single server.
+func (t Topology) Room() int64 {
+	var sum int64
+	for _, s := range t.streams(1<<20, 1) {
+		sum += max(s.MaxBytes, 0)
+	}
+	return sum * 100 / storeShare
+}

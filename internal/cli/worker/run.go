@@ -136,7 +136,7 @@ func (r *runCommand) Run(s *session) error {
 	if r.Simulate {
 		var cleanup func() error
 		if simulators, cleanup, err = r.simulate(c, s.Env); err != nil {
-			return exit(cli.ExitConfig, err)
+			return exit(taken(err, cli.ExitConfig), err)
 		}
 		defer func() { _ = cleanup() }()
 	}
@@ -169,7 +169,7 @@ func (r *runCommand) Run(s *session) error {
 		return nil // told to stop before it was ready: nothing was begun
 	}
 	if err != nil {
-		return exit(startCode(err), err)
+		return exit(taken(err, startCode(err)), err)
 	}
 	w.Banner(s.Out, simulators)
 	stopping, end := systemd.begin(w.Alive)
@@ -220,6 +220,15 @@ no credentials are configured, so there is nothing this worker could send with.
   For Apple:          put apps.default.apns: {topic, key_file, key_id, team_id} into a file and start with --config FILE
   For Google:         put apps.default.gcm: {service_account: FILE} into it, or set GOOGLE_APPLICATION_CREDENTIALS
 All settings are in deploy/volley.example.yaml; worker check says what is still wrong`))
+
+// taken is the exit code of a port that somebody else has, whichever it is: NATS, HTTP or the simulators'. It may be free a moment later, when
+// what ran before has ended, so it is "unavailable" and no fault of the configuration, which a supervisor would not try again.
+func taken(err error, otherwise int) int {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return cli.ExitUnavailable
+	}
+	return otherwise
+}
 
 // startCode is the exit code of a worker that could not start.
 func startCode(err error) int {
@@ -289,7 +298,7 @@ func (r *simulateCommand) Run(s *session) error {
 	}
 	simulators, err := app.StartSimulators(options)
 	if err != nil {
-		return exit(cli.ExitFailure, err)
+		return exit(taken(err, cli.ExitFailure), err)
 	}
 	defer func() { _ = simulators.Close() }()
 	if r.CAOut != "" {

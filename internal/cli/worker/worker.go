@@ -56,7 +56,7 @@ Exit codes:
   0   ok
   1   runtime fault
   2   usage
-  69  no broker: NATS can't be reached, or the server inside can't start or has lost its disk
+  69  no broker: NATS can't be reached, or the server inside can't start or has lost its disk; or a port is taken
   70  work was left when the drain timeout ended
   78  configuration or credentials`
 
