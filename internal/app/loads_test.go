@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,16 +13,17 @@ import (
 	"github.com/volleypush/volley/internal/queue"
 )
 
-// asked is a broker that counts how often it is asked.
+// asked is a broker that counts how often it is asked. It is set up while nobody asks.
 type asked struct {
-	times int
+	count atomic.Int64
 	fails bool
 	takes time.Duration
 }
 
+func (a *asked) times() int { return int(a.count.Load()) }
+
 func (a *asked) ask(ctx context.Context) (queue.Load, error) {
-	a.times++
-	n := a.times
+	n := int(a.count.Add(1))
 	select {
 	case <-time.After(a.takes):
 	case <-ctx.Done():
@@ -43,12 +45,12 @@ func TestLoadsAskNowAndThen(t *testing.T) {
 				t.Fatalf("%+v %v", load, ok)
 			}
 		}
-		if broker.times != 1 {
-			t.Errorf("ten who ask at once made %d questions", broker.times)
+		if broker.times() != 1 {
+			t.Errorf("ten who ask at once made %d questions", broker.times())
 		}
 		<-time.After(loadEvery)
-		if load, _ := l.get(); broker.times != 2 || load.Streams[0].Messages != 2 {
-			t.Errorf("after %v: %+v, %d questions", loadEvery, load, broker.times)
+		if load, _ := l.get(); broker.times() != 2 || load.Streams[0].Messages != 2 {
+			t.Errorf("after %v: %+v, %d questions", loadEvery, load, broker.times())
 		}
 	})
 }
@@ -70,8 +72,8 @@ func TestLoadsWaitForNobody(t *testing.T) {
 				t.Errorf("the last answer is not told: %+v %v", load, ok)
 			}
 		}
-		if took := time.Since(begun); took > 3*loadPatience || broker.times != 2 {
-			t.Errorf("three took %v and made %d questions", took, broker.times-1)
+		if took := time.Since(begun); took > 3*loadPatience || broker.times() != 2 {
+			t.Errorf("three took %v and made %d questions", took, broker.times()-1)
 		}
 		<-time.After(loadMaxAge)
 		if _, ok := l.get(); ok {
@@ -88,7 +90,7 @@ func TestLoadsAfterAFault(t *testing.T) {
 			t.Error("a fault is told as an answer")
 		}
 		l.get()
-		if broker.times != 1 {
+		if broker.times() != 1 {
 			t.Error("a broker in trouble is asked without pause")
 		}
 		broker.fails = false
@@ -98,7 +100,7 @@ func TestLoadsAfterAFault(t *testing.T) {
 		}
 		l.close()
 		<-time.After(loadEvery)
-		if l.get(); broker.times != 2 {
+		if l.get(); broker.times() != 2 {
 			t.Error("asked after the end")
 		}
 	})
