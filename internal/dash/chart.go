@@ -1,7 +1,9 @@
 package dash
 
 import (
+	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -11,7 +13,7 @@ import (
 const (
 	chartWidth  = 600
 	chartHeight = 100
-	// columns is how many parts of an hour say what they are when they are pointed at.
+	// columns is how many parts of a chart say what they are when they are pointed at, and the least steps that a chart shows.
 	columns = 60
 )
 
@@ -27,8 +29,10 @@ type chart struct {
 	// Top and Middle are the labels of the scale.
 	Top, Middle string
 	Marks       []mark
-	Legend      []legend
-	Empty       bool
+	// Axis are the labels of time, oldest first.
+	Axis   []string
+	Legend []legend
+	Empty  bool
 }
 
 // shape is a path and the class that colours it.
@@ -49,10 +53,31 @@ const (
 	leastStep = 3.0
 )
 
+// recent are the steps to show: ten minutes, half an hour or the hour, whichever has everything in it.
+func recent(hour []bucket) []bucket {
+	for _, n := range []int{columns, 3 * columns} {
+		if older := hour[:len(hour)-n]; !slices.ContainsFunc(older, func(b bucket) bool { return b.Counts != Counts{} }) {
+			return hour[len(hour)-n:]
+		}
+	}
+	return hour
+}
+
+// axis labels the time of so many steps.
+func axis(steps int) []string {
+	minutes := steps * int(step/time.Second) / 60
+	labels := []string{fmt.Sprintf("−%d min", minutes)}
+	for i := 3; i > 0; i-- {
+		labels = append(labels, fmt.Sprintf("−%g", float64(minutes*i)/4))
+	}
+	return append(labels, "now")
+}
+
 // throughput is the chart of what got its final place.
 func throughput(buckets []bucket, now Lately, at time.Time) chart {
-	c := chart{Title: "Throughput", Width: chartWidth, Height: chartHeight}
+	buckets = recent(buckets)
 	n := len(buckets)
+	c := chart{Title: "Throughput", Width: chartWidth, Height: chartHeight, Axis: axis(n)}
 	good, all := make([]float64, n), make([]float64, n)
 	most := 0.0
 	for i := range n {
@@ -83,8 +108,9 @@ func throughput(buckets []bucket, now Lately, at time.Time) chart {
 
 // latency is the chart of how long providers took.
 func latency(buckets []bucket) chart {
-	c := chart{Title: "Provider latency", Width: chartWidth, Height: chartHeight, Empty: true}
+	buckets = recent(buckets)
 	n := len(buckets)
+	c := chart{Title: "Provider latency", Width: chartWidth, Height: chartHeight, Axis: axis(n), Empty: true}
 	half, most := make([]float64, n), make([]float64, n)
 	high := 0.0
 	for i := range n {
@@ -128,7 +154,7 @@ func marks(buckets []bucket, say func([]bucket) string) []mark {
 	each := len(buckets) / columns
 	for i := range columns {
 		part := buckets[i*each : (i+1)*each]
-		at := time.Unix(part[0].At*int64(step/time.Second), 0).UTC().Format("15:04 MST")
+		at := time.Unix(part[0].At*int64(step/time.Second), 0).UTC().Format("15:04:05 MST")
 		list = append(list, mark{X: i * chartWidth / columns, Width: chartWidth / columns, Text: at + ": " + say(part)})
 	}
 	return list

@@ -23,6 +23,8 @@ const (
 type Fleet struct {
 	now func() time.Time
 
+	began time.Time
+
 	mu      sync.Mutex
 	ring    ring
 	workers map[string]*member
@@ -45,7 +47,7 @@ type reading struct {
 
 // NewFleet makes an empty fleet. now is the clock that all are compared with.
 func NewFleet(now func() time.Time) *Fleet {
-	return &Fleet{now: now, workers: make(map[string]*member)}
+	return &Fleet{now: now, began: now(), workers: make(map[string]*member)}
 }
 
 // Worker is a worker for people.
@@ -74,8 +76,8 @@ func (f *Fleet) Note(s *State) {
 	case m == nil || !m.state.Started.Equal(s.Started):
 		m = &member{}
 		f.workers[s.Worker] = m
-		if now.Sub(s.Started) > lostAfter {
-			// It was there before we heard it: what it had done until now is in the history of others, or not known.
+		if s.Started.Before(f.began) || now.Sub(s.Started) > lostAfter {
+			// It was there before us, or before we heard it: what it had done until now is in the history of others, or not known.
 			m.state = *s
 		}
 	}

@@ -45,8 +45,9 @@ func TestFleetCountsWhatIsNew(t *testing.T) {
 	}
 	at.pass(time.Second)
 	f.Note(worker("old", noon.Add(-time.Hour), 1100))
-	f.Note(worker("new", noon, 7)) // it started after us: all it did is new
-	at.pass(3 * time.Second)       // states that were missed don't matter
+	f.Note(worker("new", noon, 7))                      // it started after us: all it did is new
+	f.Note(worker("beside", noon.Add(-time.Second), 9)) // a moment before us: who was there then tells of it
+	at.pass(3 * time.Second)                            // states that were missed don't matter
 	f.Note(worker("old", noon.Add(-time.Hour), 1500))
 	f.Note(worker("new", noon.Add(2*time.Second), 3)) // it started again
 	if got := sum(f).Sent; got != 500+7+3 {

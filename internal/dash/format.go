@@ -129,12 +129,12 @@ func share(part, whole any) string {
 	}
 	switch p := 100 * a / b; {
 	case p == 0:
-		return "0 %"
+		return "0\u00a0%"
 	case p < 0.1:
-		return "<0.1 %"
+		return "<0.1\u00a0%"
 	case p < 10 && p != math.Trunc(p):
-		return strconv.FormatFloat(p, 'f', 1, 64) + " %"
+		return strconv.FormatFloat(p, 'f', 1, 64) + "\u00a0%"
 	default:
-		return strconv.FormatFloat(math.Floor(p), 'f', 0, 64) + " %"
+		return strconv.FormatFloat(math.Floor(p), 'f', 0, 64) + "\u00a0%"
 	}
 }

@@ -29,7 +29,11 @@ type jobRow struct {
 func jobRows(list []Job) []jobRow {
 	rows := make([]jobRow, 0, len(list))
 	for _, j := range list {
-		rows = append(rows, jobRow{j, barOf(j.Settled, j.Segments, j.Counts)})
+		progress := barOf(j.Settled, j.Segments, j.Counts)
+		if j.Total > 0 { // then the recipients themselves can be counted
+			progress = barOf(int(min(j.Counts.All(), uint64(j.Total))), j.Total, j.Counts) //nolint:gosec // neither is negative
+		}
+		rows = append(rows, jobRow{j, progress})
 	}
 	return rows
 }

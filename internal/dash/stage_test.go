@@ -189,6 +189,7 @@ type stage struct {
 	*Server
 	t     *testing.T
 	store *store
+	stop  context.CancelFunc
 	mu    sync.Mutex
 	time  time.Time
 }
@@ -201,7 +202,7 @@ func newStage(t *testing.T, change func(*Params)) *stage {
 	if change != nil {
 		change(&p)
 	}
-	st.Server = New(p)
+	st.Server, st.stop = New(p), cancel
 	t.Cleanup(func() {
 		cancel()
 		st.Server.Close()

@@ -1,0 +1,156 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/volleypush/volley/internal/config"
+	"github.com/volleypush/volley/jobs"
+)
+
+// shown starts a worker with a page, and returns it and the page's address.
+func shown(t *testing.T, s *Simulators, dir string, change func(*config.Config)) (*Worker, string) {
+	t.Helper()
+	c := config.Default()
+	c.NATS.StoreDir, c.NATS.Listen, c.HTTP = t.TempDir(), "127.0.0.1:0", "127.0.0.1:0"
+	var err error
+	if c.Apps, err = s.Credentials(dir); err != nil {
+		t.Fatal(err)
+	}
+	change(c)
+	w, err := Start(t.Context(), Options{Config: c})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = w.Stop(context.WithoutCancel(t.Context())) })
+	return w, "http://" + w.HTTP()
+}
+
+// fetch is what a page says; "" for one that is not there.
+func fetch(t *testing.T, url string) string {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return ""
+	}
+	return string(body)
+}
+
+func eventually(t *testing.T, what string, fact func() bool) {
+	t.Helper()
+	late := time.After(20 * time.Second)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !fact() {
+		select {
+		case <-tick.C:
+		case <-late:
+			t.Fatalf("not in time: %s", what)
+		}
+	}
+}
+
+func TestAnyWorkerShowsTheFleet(t *testing.T) {
+	s, err := StartSimulators(SimulatorOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	dir := t.TempDir()
+	first, page := shown(t, s, dir, func(c *config.Config) { c.Worker = "first" })
+	body := []byte(`{"id":"one","campaign":"spring","message":"Hello","ids":["` + strings.Repeat("ab", 32) + `"]}`)
+	if _, err := first.Queue().PublishJob(t.Context(), jobs.APNS, jobs.LaneNormal, "default", "one", body); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the job is on the page", func() bool { return strings.Contains(fetch(t, page+"/campaigns"), "spring") })
+	eventually(t, "it is counted", func() bool { return strings.Contains(fetch(t, page+"/"), "1 in the last hour") })
+	for path, want := range map[string]string{
+		"/apps": "key SIMULATED1, team SIMULATED2", "/job?platform=apns&app=default&id=one": "spring", "/search?q=one": "one", "/event?id=apns.default.one.0.0": "segment", "/dead": "no dead letters",
+	} {
+		if !strings.Contains(fetch(t, page+path), want) {
+			t.Errorf("%s does not say %q", path, want)
+		}
+	}
+	second, other := shown(t, s, dir, func(c *config.Config) {
+		c.Worker, c.NATS.URL = "second", config.NewURL(first.NATS())
+	})
+	eventually(t, "the second worker shows the first, and what was before it", func() bool {
+		says := fetch(t, other+"/")
+		return strings.Contains(says, "<b>first</b>") && strings.Contains(says, "<b>second</b>") && strings.Contains(says, "1 in the last hour")
+	})
+	if err := second.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "its end is shown", func() bool { return strings.Contains(fetch(t, page+"/"), "ended") })
+}
+
+func TestATakenDefaultPortIsNoFault(t *testing.T) {
+	taken, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", config.DefaultHTTP)
+	if err == nil { // else somebody has it already, which is as good
+		t.Cleanup(func() { _ = taken.Close() })
+	}
+	listener, moved, err := listenHTTP(config.DefaultHTTP)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	if addr := listener.Addr().String(); !moved || addr == config.DefaultHTTP || !strings.HasPrefix(addr, "127.0.0.1:") {
+		t.Errorf("%s, moved: %v", addr, moved)
+	}
+	if _, _, err := listenHTTP(listener.Addr().String()); err == nil || !strings.Contains(err.Error(), "--http") {
+		t.Errorf("another port that is taken: %v", err)
+	}
+}
+
+func TestLoopback(t *testing.T) {
+	for addr, want := range map[string]bool{
+		"127.0.0.1:8088": true, "localhost:1": true, "[::1]:1": true, "127.1.2.3:1": true, ":8088": false, "0.0.0.0:8088": false, "[::]:1": false, "192.0.2.1:1": false, "example.com:1": false, "x": false,
+	} {
+		if got := loopback(addr); got != want {
+			t.Errorf("%s: %v", addr, got)
+		}
+	}
+}
+
+func TestAPageForOthersNeedsAToken(t *testing.T) {
+	s, err := StartSimulators(SimulatorOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	_, page := shown(t, s, t.TempDir(), func(c *config.Config) { c.HTTP = "0.0.0.0:0" })
+	page = strings.Replace(page, "[::]", "127.0.0.1", 1)
+	if fetch(t, page+"/") != "" || fetch(t, page+"/events") != "" {
+		t.Error("the page is shown to everybody")
+	}
+	if fetch(t, page+"/healthz") == "" || fetch(t, page+"/metrics") == "" {
+		t.Error("probes are not answered")
+	}
+	c := config.Default()
+	c.NATS.StoreDir, c.NATS.Listen, c.HTTPTokenFile = t.TempDir(), "", "/does/not/exist"
+	if c.Apps, err = s.Credentials(t.TempDir()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Start(t.Context(), Options{Config: c}); !errors.Is(err, ErrCredentials) {
+		t.Errorf("a token that can't be read: %v", err)
+	}
+}
