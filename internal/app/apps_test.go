@@ -162,6 +162,12 @@ func TestAppsComeChangeAndGo(t *testing.T) {
 		{name: "changed", edit: func(c *config.Config) { c.Apps["default"].APNS.DefaultBatchSize = 7 }, told: "reloaded apns.default", known: "default"},
 		{name: "attempts", edit: func(c *config.Config) { c.Apps["default"].MaxAttempts = 3 }, told: "reloaded apns.default, reloaded gcm.default", known: "default"},
 		{
+			name: "another rate, while Apple is out", answers: "ServiceUnavailable", edit: func(c *config.Config) {
+				c.Apps["default"].Rate, c.Workers = config.Rate{Count: 100, Per: time.Second}, 4
+			},
+			known: "default", kept: true, logs: []string{`"rates":["apns.default","gcm.default"]`, "restart the worker for them: workers"},
+		},
+		{
 			name: "changed and refused", answers: "InvalidProviderToken", edit: func(c *config.Config) { c.Apps["default"].APNS.DefaultBatchSize = 8 },
 			told: "unusable apns.default", known: "default", kept: true, logs: []string{"the old one stays in force", "compare key_id with the list of keys"},
 		},

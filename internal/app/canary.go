@@ -3,12 +3,13 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
-	"github.com/volleypush/volley/jobs"
 	"github.com/volleypush/volley/sender"
 	"github.com/volleypush/volley/sender/apns"
+	"github.com/volleypush/volley/sender/gcm"
 )
 
 // askTimeout bounds the question to a provider about one app.
@@ -33,21 +34,15 @@ func (s *side) prove(ctx context.Context) (fault, doubt error) {
 // refusal says whether an answer is about the credential or the app's settings, and not about the present.
 func refusal(c sender.Class) bool { return c == sender.Credential || c == sender.BadJob }
 
-// dryRun is what Google is asked to check without delivering it. A topic needs no registration ID.
-const dryRun = `{"topic":"volley-check","message":"check","dry_run":true}`
-
-// proveGoogle has Google check a message.
+// proveGoogle has Google check a message without delivering it. A topic needs no registration ID. It is no notification: the app's own rate
+// does not count it.
 func (s *side) proveGoogle(ctx context.Context) (fault, doubt error) {
-	job, err := jobs.Decode(jobs.GCM, []byte(dryRun))
+	prepared, err := s.google.Prepare(&gcm.Message{Topic: new("volley-check"), Data: "check", DryRun: new(true)})
 	if err != nil {
-		return err, nil
+		return fmt.Errorf("preparing a dry run: %w", err), nil
 	}
-	batch, err := s.sender.Prepare(&jobs.Segment{Job: job, JobID: "check", Segments: 1, Total: 1, Published: time.Now()})
-	if err != nil {
-		return err, nil
-	}
-	out := make([]sender.Outcome, 1)
-	batch.Send(ctx, []int{0}, func() bool { return true }, out)
+	var out [1]sender.Outcome
+	s.google.Deliver(ctx, &gcm.Request{Message: prepared}, out[:])
 	// These answers are about the message: whoever gives one has taken the credential.
 	if slices.Contains([]sender.Class{sender.Accepted, sender.Rejected, sender.Expired, sender.BadJob}, out[0].Class) {
 		return nil, nil

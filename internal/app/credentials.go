@@ -44,6 +44,7 @@ func warnings() []time.Duration {
 type keeper struct {
 	registry *provider.Registry
 	shares   quotas
+	rates    map[string]*provider.Rate
 	now      func() time.Time
 	logs     func(component string) zerolog.Logger
 	log      zerolog.Logger
@@ -77,7 +78,7 @@ func (alone) end(sideKey)                            {}
 // newKeeper makes a keeper of no apps. Until it runs, it keeps a few alarms.
 func newKeeper(now func() time.Time, logs func(string) zerolog.Logger) *keeper {
 	return &keeper{
-		now: now, logs: logs, log: logs("volley.app"), every: credentialLook, want: &config.Config{}, seats: map[sideKey]*seat{}, crew: alone{},
+		now: now, logs: logs, log: logs("volley.app"), every: credentialLook, want: &config.Config{}, seats: map[sideKey]*seat{}, rates: map[string]*provider.Rate{}, crew: alone{},
 		alarms: make(chan *results.Event, 64), asked: make(chan struct{}, 1),
 	}
 }

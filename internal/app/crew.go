@@ -25,11 +25,19 @@ type shift struct {
 	orders            *queue.Watcher
 	handle            func(context.Context, pipeline.Delivery) pipeline.Disposition
 	segments          *queue.Slots
-	pulls             map[sideKey]context.CancelFunc
+	pulls             map[sideKey]pulls
+	// own are the slots of apps with a rate, by app.
+	own map[string]*queue.Slots
 	// silence ends the answers to who asks whether this worker has the app.
 	silence  map[sideKey]func()
 	feedback feedback
 	readers  map[string]reader
+}
+
+// pulls are those of one side.
+type pulls struct {
+	slots *queue.Slots
+	end   func()
 }
 
 // reader reads the feedback service of one app.
@@ -53,30 +61,60 @@ func (s *shift) begin(of *side) {
 		log := s.worker.options.Log("volley.apns")
 		log.Error().Str("app", of.name).Err(err).Msg("the feedback service is not read on request")
 	}
-	if s.pulls[of.sideKey] != nil {
+	slots := s.slotsOf(of)
+	before, began := s.pulls[of.sideKey]
+	switch {
+	case !began:
+		s.announce(of.sideKey)
+	case before.slots == slots:
 		return
+	default:
+		before.end() // what it has taken is finished; the new one takes the rest
 	}
-	s.worker.metrics.Know(string(of.platform), of.name)
-	silence, err := s.worker.broker.Serve(presence(of.sideKey), func([]byte) []byte { return []byte(s.worker.options.Config.Worker) })
-	if err != nil {
-		log := s.worker.options.Log("volley.app")
-		log.Error().Str("app", of.name).Err(err).Msg("other workers are not told that this one has the app")
-		silence = func() {}
-	}
-	s.silence[of.sideKey] = silence
 	ctx, end := context.WithCancel(s.running)
-	s.pulls[of.sideKey] = end
+	s.pulls[of.sideKey] = pulls{slots, end}
 	gate := func() (time.Duration, <-chan struct{}) { return s.core.Gate(of.platform, of.name) }
 	for _, lane := range jobs.Lanes() {
-		s.pull(ctx, queue.Puller{Stream: jobs.StreamWork, Durable: jobs.WorkDurable(of.platform, of.name, lane), Slots: s.segments, Gate: gate})
+		s.pull(ctx, queue.Puller{Stream: jobs.StreamWork, Durable: jobs.WorkDurable(of.platform, of.name, lane), Slots: slots, Gate: gate})
 	}
 }
+
+// announce says that this worker has the app, to metrics and to whoever asks.
+func (s *shift) announce(key sideKey) {
+	s.worker.metrics.Know(string(key.platform), key.name)
+	silence, err := s.worker.broker.Serve(presence(key), func([]byte) []byte { return []byte(s.worker.options.Config.Worker) })
+	if err != nil {
+		log := s.worker.options.Log("volley.app")
+		log.Error().Str("app", key.name).Err(err).Msg("other workers are not told that this one has the app")
+		silence = func() {}
+	}
+	s.silence[key] = silence
+}
+
+// slotsOf are the slots for the work of an app: everybody's, or its own if it has a rate, because its deliveries wait in them.
+func (s *shift) slotsOf(of *side) *queue.Slots {
+	perSecond := of.rate.PerSecond()
+	if perSecond == 0 {
+		delete(s.own, of.name)
+		return s.segments
+	}
+	// As many as are needed to use up the rate while each sends for a few seconds and then awaits its answers: a slow app keeps few
+	// deliveries from other workers.
+	n := min(int(perSecond*ratedTurn/jobs.MaxSegmentRecipients)+3, s.segments.Size())
+	if own := s.own[of.name]; own == nil || own.Size() != n {
+		s.own[of.name] = queue.NewSlots(n)
+	}
+	return s.own[of.name]
+}
+
+// ratedTurn is about how many seconds a delivery of an app with a rate is under way.
+const ratedTurn = 5
 
 // end implements crew.
 func (s *shift) end(key sideKey) {
 	s.worker.roster.remove(key)
-	if end := s.pulls[key]; end != nil {
-		end()
+	if p, began := s.pulls[key]; began {
+		p.end()
 		delete(s.pulls, key)
 		s.silence[key]()
 		delete(s.silence, key)

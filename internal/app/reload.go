@@ -47,6 +47,9 @@ func (k *keeper) look(ctx context.Context, now bool, tell func(*results.Event)) 
 			k.remove(key, r, tell)
 		}
 	}
+	if fresh {
+		k.setRates(r)
+	}
 	candidates := k.candidates(now, fresh)
 	k.openAll(candidates)
 	var canaries errgroup.Group
@@ -65,6 +68,20 @@ func (k *keeper) look(ctx context.Context, now bool, tell func(*results.Event)) 
 	}
 	k.speakOfEnds(tell)
 	r.log(k.log, now)
+}
+
+// setRates puts the rates of the apps in force. They need no proof, and hold also if the app's other changes are refused.
+func (k *keeper) setRates(r report) {
+	before := map[string]float64{}
+	for _, s := range k.sides() {
+		if _, seen := before[s.name]; !seen {
+			before[s.name] = s.rate.PerSecond()
+		}
+		if k.rate(s.name, k.want.Apps[s.name]).PerSecond() != before[s.name] {
+			r.add("rates", s.sideKey)
+		}
+		k.crew.begin(s)
+	}
 }
 
 // has says whether the configuration has the side.

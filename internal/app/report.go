@@ -16,7 +16,7 @@ func (r report) log(log zerolog.Logger, always bool) {
 		return
 	}
 	line := log.Info()
-	for _, what := range []string{"added", "changed", "removed", "refused", "unproved"} {
+	for _, what := range []string{"added", "changed", "removed", "refused", "unproved", "rates"} {
 		if names := r[what]; len(names) > 0 {
 			line.Strs(what, names)
 		}

@@ -68,8 +68,11 @@ type side struct {
 	sideKey
 	material
 	sender provider.App
-	// apple is the client for Apple; nil for Google.
-	apple *apns.Client
+	// apple is the client for Apple, google that for Google; the other one is nil.
+	apple  *apns.Client
+	google *gcm.Client
+	// rate is the app's own, of both its sides.
+	rate *provider.Rate
 	// project is the Firebase project that shares a quota; "" for none.
 	project string
 	// credential names the credential for people.
@@ -80,7 +83,7 @@ type side struct {
 
 // open makes a side. Nothing is dialled.
 func (k *keeper) open(key sideKey, m material) (*side, error) {
-	s := &side{sideKey: key, material: m}
+	s := &side{sideKey: key, material: m, rate: k.rate(key.name, m.app)}
 	var err error
 	if key.platform == jobs.APNS {
 		err = k.openAPNS(s)
@@ -104,7 +107,7 @@ func (k *keeper) openAPNS(to *side) error {
 		Name: name, Client: client, Topic: s.Topic,
 		ErrorTimeout: time.Duration(s.DefaultErrorTimeout * float64(time.Second)), Expiration: time.Duration(s.DefaultExpirationOffset) * time.Second,
 		BatchSize: s.DefaultBatchSize, MaxPayloadLength: s.DefaultMaxPayloadLength, Retries: s.DefaultRetries,
-		MaxAttempts: to.app.MaxAttempts, MessageIDs: to.app.MessageIDs, Source: s.KeyFile + s.Certificate, // one of them
+		MaxAttempts: to.app.MaxAttempts, MessageIDs: to.app.MessageIDs, Rate: to.rate, Source: s.KeyFile + s.Certificate, // one of them
 		WrongEnvironment: func(detail string) { k.alarm(jobs.APNS, name, stateWrongEnvironment, detail) },
 	})
 	return nil
@@ -147,8 +150,9 @@ func (k *keeper) openGCM(to *side) error {
 	if err != nil {
 		return err
 	}
+	to.google = connection
 	to.sender = provider.NewGCM(provider.GCMParams{
-		Name: name, Client: connection, Protocol: client.Protocol, Project: to.project, Now: k.now, MaxAttempts: to.app.MaxAttempts, MessageIDs: to.app.MessageIDs,
+		Name: name, Client: connection, Protocol: client.Protocol, Project: to.project, Now: k.now, MaxAttempts: to.app.MaxAttempts, MessageIDs: to.app.MessageIDs, Rate: to.rate,
 		Notice:          func(text string) { log.Warn().Msg(text) },
 		PushKeyRejected: func(detail string) { k.alarm(jobs.GCM, name, statePushKeyRejected, detail) },
 	})
@@ -158,4 +162,14 @@ func (k *keeper) openGCM(to *side) error {
 // logger is that of the side's platform.
 func (k *keeper) logger(platform jobs.Platform) zerolog.Logger {
 	return k.logs("volley." + string(platform))
+}
+
+// rate is the app's own rate, this worker's share of it, as the settings have it now.
+func (k *keeper) rate(name string, a *config.App) *provider.Rate {
+	if k.rates[name] == nil {
+		k.rates[name] = provider.NewRate()
+	}
+	workers := max(k.shares.workers, 1)
+	k.rates[name].Set(a.Rate.PerSecond()/float64(workers), a.Burst/workers)
+	return k.rates[name]
 }

@@ -127,7 +127,7 @@ func (w *Worker) begin(ctx context.Context) error {
 	group.Go(func() error { return observed.run(running) })
 	crew := &shift{
 		worker: w, core: core, running: running, handling: handling, group: group, orders: orders, handle: dying.handle(core.Handle), segments: segments,
-		pulls: map[sideKey]context.CancelFunc{}, silence: map[sideKey]func(){}, feedback: w.newFeedback(), readers: map[string]reader{},
+		pulls: map[sideKey]pulls{}, own: map[string]*queue.Slots{}, silence: map[sideKey]func(){}, feedback: w.newFeedback(), readers: map[string]reader{},
 	}
 	for _, s := range w.keeper.sides() {
 		w.roster.put(s)

@@ -93,6 +93,10 @@ type App struct {
 	GCM  *GCM  `yaml:"gcm,omitempty"`
 	// MaxAttempts is how often one recipient is tried. Default 10.
 	MaxAttempts int `yaml:"max_attempts"`
+	// Rate is how many notifications may be sent to both platforms together, by all workers together. "" is no limit, the default.
+	Rate Rate `yaml:"rate"`
+	// Burst is how many of them may go at once after a silence. 0, the default, is a quarter of a second's.
+	Burst int `yaml:"burst"`
 	// MessageIDs adds the provider's id of each accepted recipient to the events. Default false.
 	MessageIDs bool `yaml:"message_ids"`
 }

@@ -229,6 +229,12 @@ func (v *checker) checkApp(name string, app *App) {
 		return
 	}
 	v.between("max_attempts", app.MaxAttempts, 1, maxAttempts)
+	if app.Rate.PerSecond() > maxRate {
+		v.fault("rate", "is %s, but must be at most %d/s, or absent for no limit", app.Rate, maxRate)
+	}
+	if v.between("burst", app.Burst, 0, maxRate); app.Burst > 0 && app.Rate.Count == 0 {
+		v.fault("burst", "is given without a rate; set rate, for example 5000/s, or remove it")
+	}
 	if app.APNS != nil {
 		v.prefix = "apps." + name + ".apns."
 		v.apns(app.APNS)

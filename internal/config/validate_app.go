@@ -9,7 +9,9 @@ import (
 
 // Limits of an app's settings, both ends included.
 const (
-	maxAttempts     = 100
+	maxAttempts = 100
+	// maxRate is more than any worker sends, in notifications a second.
+	maxRate         = 1_000_000
 	maxErrorTimeout = 300 // seconds
 	// maxExpirationOffset keeps now + offset within the 32 bits that the binary protocol has for it.
 	maxExpirationOffset = 1 << 30 // seconds, 34 years

@@ -77,11 +77,13 @@ func TestValid(t *testing.T) {
 		"app limits, lower end": func(c *Config) {
 			a := c.Apps["key"].APNS
 			c.Apps["key"].MaxAttempts = 1
+			c.Apps["key"].Rate, c.Apps["key"].Burst = Rate{1, time.Hour}, 1
 			a.DefaultErrorTimeout, a.DefaultExpirationOffset, a.DefaultBatchSize, a.DefaultRetries = 0, 0, 1, 1
 		},
 		"app limits, upper end": func(c *Config) {
 			a := c.Apps["key"].APNS
 			c.Apps["key"].MaxAttempts = 100
+			c.Apps["key"].Rate, c.Apps["key"].Burst = Rate{1_000_000, time.Second}, 1_000_000
 			a.DefaultErrorTimeout, a.DefaultExpirationOffset, a.DefaultBatchSize, a.DefaultMaxPayloadLength, a.DefaultRetries = 300, 1<<30, 1000, 5120, 100
 		},
 		"an endpoint with a port": func(c *Config) { c.Apps["key"].APNS.Endpoint = "https://127.0.0.1:2197" },
@@ -139,6 +141,10 @@ func TestInvalid(t *testing.T) {
 		"ack_wait high":      {func(c *Config) { c.AckWait = time.Hour + 1 }, "ack_wait"},
 		"heartbeat low":      {func(c *Config) { c.Heartbeat = -1 }, "heartbeat is -1ns"},
 		"heartbeat high":     {func(c *Config) { c.Heartbeat = 10*time.Second + 1 }, "at most a third of ack_wait (10s)"},
+		"rate high":          {func(c *Config) { c.Apps["key"].Rate = Rate{1_000_001, time.Second} }, "apps.key.rate is 1000001/s, but must be at most 1000000/s"},
+		"burst low":          {func(c *Config) { c.Apps["key"].Rate, c.Apps["key"].Burst = Rate{1, time.Hour}, -1 }, "apps.key.burst is -1"},
+		"burst high":         {func(c *Config) { c.Apps["key"].Rate, c.Apps["key"].Burst = Rate{1, time.Hour}, 1_000_001 }, "apps.key.burst is 1000001"},
+		"burst alone":        {func(c *Config) { c.Apps["key"].Burst = 1 }, "apps.key.burst is given without a rate; set rate"},
 		"grace low":          {func(c *Config) { c.UnknownAppGrace = -1 }, "unknown_app_grace"},
 		"grace high":         {func(c *Config) { c.UnknownAppGrace = 168*time.Hour + 1 }, "unknown_app_grace"},
 		"drain_timeout low":  {func(c *Config) { c.DrainTimeout = -1 }, "drain_timeout"},

@@ -298,6 +298,8 @@ func (w *world) Now() time.Time { return w.now }
 // scriptedApp answers each recipient by its script; without one it accepts.
 type scriptedApp struct {
 	attempts int
+	rated    bool
+	full     bool // no room under the rate
 	project  string
 	deadline time.Time
 	faults   jobs.Faults
@@ -330,6 +332,7 @@ func (a *scriptedApp) Reason(name string) *sender.Reason { return reasons[name] 
 func (a *scriptedApp) MaxAttempts() int                  { return a.attempts }
 func (a *scriptedApp) Project() string                   { return a.project }
 func (a *scriptedApp) MessageIDs() bool                  { return true }
+func (a *scriptedApp) Rated() bool                       { return a.rated }
 func (a *scriptedApp) Explain(r *sender.Reason) string   { return r.Name + " (" + r.Description + ")" }
 
 func (a *scriptedApp) SendEach(ctx context.Context, batches []Batch, proceed func() bool, out []sender.Outcome) {
@@ -344,6 +347,7 @@ type scriptedBatch struct {
 }
 
 func (b *scriptedBatch) Deadline() time.Time { return b.deadline }
+func (b *scriptedBatch) Book() bool          { return !b.full }
 
 func (b *scriptedBatch) Send(_ context.Context, recipients []int, proceed func() bool, out []sender.Outcome) {
 	if b.onSend != nil {

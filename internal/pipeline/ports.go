@@ -191,6 +191,8 @@ type App interface {
 	// Explain says in one sentence what an answer that concerns the whole app means and what to do about it, naming the
 	// credential but never a secret.
 	Explain(reason *sender.Reason) string
+	// Rated says that the app has a rate of its own, so that sendings of it may wait.
+	Rated() bool
 	// MessageIDs says whether events name the provider's ids of accepted recipients.
 	MessageIDs() bool
 }
@@ -199,6 +201,9 @@ type App interface {
 type Batch interface {
 	// Deadline is when the provider should no longer be asked; zero for a job that is sent once and never retried.
 	Deadline() time.Time
+	// Book takes room under the app's own rate for all recipients, if there is that much now: then the next Send does not wait for it.
+	// Without a rate it answers true.
+	Book() bool
 	// Send sends to recipient i of the segment for each i in recipients and sets out[i] for each of them. It returns when every
 	// one has its outcome; a cancelled context makes the rest sender.Unsent or sender.Uncertain. proceed is asked before each
 	// write to the provider; once it answers false the rest is sender.Unsent.

@@ -114,8 +114,15 @@ func (n *retries) join(k, i int) bool {
 	return true
 }
 
-// delay is max(Retry-After, the reason's floor, full-jitter back-off).
+// delay is max(Retry-After, the reason's floor, full-jitter back-off). Whom we held back ourselves, to keep to a rate or quota, goes on as soon
+// as that allows it: a pause would leave some of it unused.
 func (n *retries) delay(c cause) time.Duration {
+	if c.unasked && c.retryAfter > 0 {
+		if c.retryAfter <= nearlyDue {
+			return 0
+		}
+		return c.retryAfter
+	}
 	step := c.attempts
 	if c.unasked {
 		step = 1 // whoever held it back knows how long; there is nobody to spare

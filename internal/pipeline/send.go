@@ -22,6 +22,9 @@ func (c *Core) send(ctx context.Context, h held) error {
 	case c.paused(h):
 		return c.hold(ctx, h)
 	}
+	if h.Stream == jobs.StreamJobs && h.app.Rated() && !h.batch.Book() {
+		return c.park(ctx, h) // it waits where it holds up nobody else's jobs
+	}
 	leave := c.breakers.of(h.seg.Job.Platform, h.seg.Job.App).enter(c.Clock.Now())
 	if leave == nil {
 		return c.park(ctx, h)
@@ -82,7 +85,8 @@ func (c *Core) place(h held) (release func(), ok bool) {
 	if !c.commits.wait(c.Draining) {
 		return nil, false
 	}
-	if h.seg.Job.Recipients() == 1 {
+	// Work of an app with a rate has slots of its own, which it may hold while it waits.
+	if h.seg.Job.Recipients() == 1 || h.Stream == jobs.StreamWork && h.app.Rated() {
 		return func() {}, c.Draining.Err() == nil
 	}
 	select {

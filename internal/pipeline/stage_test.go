@@ -379,6 +379,7 @@ type stageBatch struct {
 }
 
 func (b *stageBatch) Deadline() time.Time { return b.deadline }
+func (b *stageBatch) Book() bool          { return true }
 
 func (b *stageBatch) Send(_ context.Context, recipients []int, proceed func() bool, out []sender.Outcome) {
 	for _, i := range recipients {

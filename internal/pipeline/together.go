@@ -72,7 +72,7 @@ func (c *Core) HandleTogether(ctx context.Context, deliveries []Delivery, alone 
 }
 
 // read decodes a delivery and says whether it is simple: a job for one recipient without variables, due now, of an app that is known, that nobody has paused
-// or cancelled, that may be sent to twice if need be, and of which nothing suggests that anybody has begun with it.
+// or cancelled, that may be sent to twice if need be, of which nothing suggests that anybody has begun with it, and for which there is room under the app's rate.
 func (t *together) read(d Delivery) (one single, simple bool) {
 	if d.Stream != jobs.StreamJobs || d.Suspicious || manyIDs(d.Body) {
 		return one, false
@@ -99,7 +99,8 @@ func (t *together) read(d Delivery) (one single, simple bool) {
 	}
 	one.held = held{Delivery: d, seg: seg, app: app, batch: batch}
 	one.round = round{seg: seg, app: app, deadline: batch.Deadline()}
-	return one, !one.round.late(now) && !t.core.cancelled(one.held) && !t.core.paused(one.held)
+	// Under a rate of its app, room is booked last: what is booked counts as sent.
+	return one, !one.round.late(now) && !t.core.cancelled(one.held) && !t.core.paused(one.held) && (!app.Rated() || batch.Book())
 }
 
 // manyIDs says whether a job looks as if it had several recipients, so that it is not decoded twice. It may be wrong either way.

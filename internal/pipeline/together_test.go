@@ -83,6 +83,7 @@ func TestOnlySimpleJobsGoTogether(t *testing.T) {
 		"failed plan":      func(w *world, d *Delivery) { *d = job(1, 1, `,"id":"x"`); w.fail["find-plan"] = 1 },
 		"cancelled":        func(w *world, _ *Delivery) { w.order(OrderCancel) },
 		"paused":           func(w *world, _ *Delivery) { w.order(OrderPause) },
+		"no room":          func(w *world, _ *Delivery) { w.app.rated, w.app.full = true, true },
 		"app is out":       nil,
 		"app may be tried": nil,
 	} {

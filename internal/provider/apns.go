@@ -28,6 +28,8 @@ type APNSParams struct {
 	Retries     int
 	MaxAttempts int
 	MessageIDs  bool
+	// Rate is the app's own; nil is no limit.
+	Rate *Rate
 	// Source is the file that the credential was read from, for people; "" if it is of no use to them.
 	Source string
 	// WrongEnvironment is told once when so many device tokens are refused that they are probably of the other environment; nil
@@ -56,6 +58,7 @@ func (a *apnsApp) MaxAttempts() int                  { return a.APNSParams.MaxAt
 func (a *apnsApp) Project() string                   { return "" } // Apple's limits are per device and connection
 func (a *apnsApp) MessageIDs() bool                  { return a.APNSParams.MessageIDs }
 func (a *apnsApp) Close() error                      { return a.Client.Close() }
+func (a *apnsApp) Rated() bool                       { return a.Rate.PerSecond() > 0 }
 
 // Explain implements pipeline.App.
 func (a *apnsApp) Explain(reason *sender.Reason) string {
@@ -194,13 +197,22 @@ type apnsBatch struct {
 	request  apns.Request
 	deadline time.Time
 	personal *personal // nil for a job without variables
+	booking
 }
 
 // Deadline implements pipeline.Batch.
 func (b *apnsBatch) Deadline() time.Time { return b.deadline }
 
-// Send implements pipeline.Batch. A malformed device token fails alone, in the sender.
+// Book implements pipeline.Batch.
+func (b *apnsBatch) Book() bool { return b.ask(b.app.Rate, b.seg.Job.Recipients()) }
+
+// Send implements pipeline.Batch.
 func (b *apnsBatch) Send(ctx context.Context, recipients []int, proceed func() bool, out []sender.Outcome) {
+	b.spread(ctx, b.app.Rate, recipients, proceed, out, apns.Reason(apns.Paced), func(part []int) { b.deliver(ctx, part, proceed, out) })
+}
+
+// deliver sends at once. A malformed device token fails alone, in the sender.
+func (b *apnsBatch) deliver(ctx context.Context, recipients []int, proceed func() bool, out []sender.Outcome) {
 	request := b.request
 	request.Proceed = proceed
 	if b.personal != nil {

@@ -22,6 +22,8 @@ type GCMParams struct {
 	Now         func() time.Time
 	MaxAttempts int
 	MessageIDs  bool
+	// Rate is the app's own; nil is no limit.
+	Rate *Rate
 	// Notice is called once for each option that a job gave and the protocol ignores; nil for nobody.
 	Notice func(text string)
 	// PushKeyRejected is told, now and then, that Apple or a browser refuses the key in the Firebase project; nil for nobody.
@@ -50,6 +52,7 @@ func (a *gcmApp) MaxAttempts() int                  { return a.GCMParams.MaxAtte
 func (a *gcmApp) Project() string                   { return a.GCMParams.Project }
 func (a *gcmApp) MessageIDs() bool                  { return a.GCMParams.MessageIDs }
 func (a *gcmApp) Close() error                      { return a.Client.Close() }
+func (a *gcmApp) Rated() bool                       { return a.Rate.PerSecond() > 0 }
 
 // Authenticate gets an access token for the app; see gcm.Client.
 func (a *gcmApp) Authenticate(ctx context.Context) error { return a.Client.Authenticate(ctx) }
@@ -136,13 +139,22 @@ type gcmBatch struct {
 	prepared *gcm.Prepared
 	personal *gcm.Personal // instead, for a job with variables
 	deadline time.Time
+	booking
 }
 
 // Deadline implements pipeline.Batch.
 func (b *gcmBatch) Deadline() time.Time { return b.deadline }
 
-// Send implements pipeline.Batch. A malformed registration ID fails alone, in the sender.
+// Book implements pipeline.Batch.
+func (b *gcmBatch) Book() bool { return b.ask(b.app.Rate, b.seg.Job.Recipients()) }
+
+// Send implements pipeline.Batch.
 func (b *gcmBatch) Send(ctx context.Context, recipients []int, proceed func() bool, out []sender.Outcome) {
+	b.spread(ctx, b.app.Rate, recipients, proceed, out, gcm.Reason("Paced"), func(part []int) { b.deliver(ctx, part, proceed, out) })
+}
+
+// deliver sends at once. A malformed registration ID fails alone, in the sender.
+func (b *gcmBatch) deliver(ctx context.Context, recipients []int, proceed func() bool, out []sender.Outcome) {
 	request := gcm.Request{Message: b.prepared, Proceed: proceed, NoProviderIDs: !b.app.GCMParams.MessageIDs}
 	if b.personal != nil {
 		if recipients, request.Messages = b.personalise(recipients, out); len(recipients) == 0 {

@@ -53,7 +53,7 @@ func (r reply) outcome(shared *headers, now time.Time) sender.Outcome {
 func isOurs(name string) bool {
 	switch name {
 	case MalformedToken, MissingVariable, ConnectionFailed, ServerNotTrusted, CertificateRefused, ConnectionLost, GoAway, RefusedStream,
-		NotBegun, AnswerLost, AnswerTimeout, AnswerNotAwaited, WriteFailed, Unsendable, UnsendableApp, FeedbackService:
+		NotBegun, Paced, AnswerLost, AnswerTimeout, AnswerNotAwaited, WriteFailed, Unsendable, UnsendableApp, FeedbackService:
 		return true
 	}
 	return false

@@ -37,6 +37,8 @@ const (
 	AnswerTimeout = "AnswerTimeout"
 	// AnswerNotAwaited: the request was written, and the call was cancelled before its answer.
 	AnswerNotAwaited = "AnswerNotAwaited"
+	// Paced: nothing was sent, because the caller keeps the app below a rate of its own. The client itself has no such rate.
+	Paced = "Paced"
 )
 
 // The least delays before a retry that we add to the provider's own words.
@@ -171,6 +173,9 @@ var table = func() map[string]*sender.Reason {
 			out[name] = r.reason(name)
 		}
 	}
+	paced := row{sender.Unsent, false, 0, faceUnsendable, slowDown}.reason(Paced)
+	paced.Unasked, paced.Description = true, "Not sent yet, because this worker's share of the app's rate is used up"
+	out[Paced] = paced
 	return out
 }()
 

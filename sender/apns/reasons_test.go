@@ -82,6 +82,7 @@ func TestReasons(t *testing.T) {
 		{"GoAway", sender.Unsent, false, 0, UnsendableError, "", "Unable to send due to previous error", "retry"},
 		{"RefusedStream", sender.Unsent, false, 0, UnsendableError, "", "Unable to send due to previous error", "retry"},
 		{"NotBegun", sender.Unsent, false, 0, UnsendableError, "", "Unable to send due to previous error", "retry"},
+		{"Paced", sender.Unsent, false, 0, UnsendableError, "", "Not sent yet, because this worker's share of the app's rate is used up", "slow_down"},
 		{"AnswerLost", sender.Uncertain, false, 0, UnknownError, "255", "Unknown", "retry"},
 		{"AnswerTimeout", sender.Uncertain, false, 0, TimeoutError, "", "Timeout", "retry"},
 		{"AnswerNotAwaited", sender.Uncertain, false, 0, UnknownError, "255", "Unknown", "retry"},
@@ -105,7 +106,7 @@ func TestReasons(t *testing.T) {
 		seen[line.name] = true
 		want := &sender.Reason{
 			Name: line.name, Class: line.class, Wide: line.wide, Floor: line.floor,
-			Error: string(line.err), Code: line.code, Description: line.text, Action: line.action,
+			Error: string(line.err), Code: line.code, Description: line.text, Action: line.action, Unasked: line.name == Paced,
 		}
 		if diff := cmp.Diff(want, Reason(line.name)); diff != "" {
 			t.Errorf("%s: %s", line.name, diff)

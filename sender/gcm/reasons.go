@@ -281,7 +281,7 @@ var ownReasons = [...]sender.Reason{
 	},
 	{
 		Name: reasonPaced, Class: sender.Unsent, Unasked: true, Error: serverError,
-		Description: "Not sent yet, because this worker's share of the project's quota is used up", Action: results.ActionSlowDown,
+		Description: "Not sent yet, because this worker's share of the project's quota or of the app's rate is used up", Action: results.ActionSlowDown,
 	},
 	{
 		Name: reasonCancelled, Class: sender.Unsent, Unasked: true, Error: serverError,
