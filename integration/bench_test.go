@@ -69,6 +69,14 @@ func TestBenchControl(t *testing.T) {
 	if len(figures) != 3 || bounds != 1 {
 		t.Errorf("%+v", figures)
 	}
+	code, out = runToEnd(t, "worker", nil, "bench", "--control", "--scale", "30", "-o", "json", "--scenario", "rate")
+	if code != 0 {
+		t.Fatalf("exit code %d: %s", code, out)
+	}
+	figures = nil
+	if err := json.Unmarshal([]byte(out), &figures); err != nil || len(figures) != 1 || figures[0].Samples == 0 || figures[0].Bound != 300 {
+		t.Errorf("%v: %s", err, out)
+	}
 	if code, out := runToEnd(t, "worker", nil, "bench", "--control", "--scenario", "nobody"); code != 1 || !strings.Contains(out, "cancel") {
 		t.Errorf("exit code %d: %s", code, out)
 	}

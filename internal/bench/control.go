@@ -61,7 +61,7 @@ type control struct {
 
 // controls are all there are.
 func controls() []control {
-	return []control{{"cancel", measureCancel}}
+	return []control{{"cancel", measureCancel}, {"rate", measureRate}}
 }
 
 // Controls lists the names of the scenarios of --control.

@@ -9,4 +9,5 @@
 //	work.go       the process that is a whole worker
 //	supply.go     the processes that are a provider and a broker
 //	table.go      what is printed
+//	control.go    what is measured of people's orders, and rate.go of an app's rate
 package bench

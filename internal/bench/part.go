@@ -41,6 +41,9 @@ type Part struct {
 	Count       int
 	Calls       int
 	Worker      string
+	// Rate is the app's, "" for none, and Workers how many share it.
+	Rate    string
+	Workers int
 	// Profile is the file that a sender or worker writes where its processor time goes to; "" for none.
 	Profile string
 }

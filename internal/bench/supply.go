@@ -81,7 +81,10 @@ func describe(p Part, server *peer.Server, simulators *app.Simulators, authority
 		one.GCM, one.APNS = apps["legacy"].GCM, nil
 		one.GCM.Endpoint = server.URL() + "/fcm/send"
 	}
-	text, err := yaml.Marshal(map[string]any{"apps": map[string]*config.App{"default": one}})
+	if one.Rate, err = config.ParseRate(p.Rate); err != nil {
+		return err
+	}
+	text, err := yaml.Marshal(map[string]any{"workers": max(p.Workers, 1), "apps": map[string]*config.App{"default": one}})
 	if err != nil {
 		return fmt.Errorf("writing the configuration: %w", err)
 	}
