@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -189,15 +190,15 @@ func TestSpread(t *testing.T) {
 	run("an answer about the whole app", func(t *testing.T, out []sender.Outcome) {
 		r := NewRate()
 		r.Set(10, 2)
-		calls := 0
+		var calls atomic.Int32
 		r.spread(t.Context(), recipients, nil, out, apns.Reason(apns.Paced), func(part []int) {
-			calls++
+			calls.Add(1)
 			for _, i := range part {
 				out[i] = sender.Failed(apns.Reason("InvalidProviderToken"), 403)
 			}
 		})
-		if calls > 3 || out[99].Class != sender.Unsent || !out[99].Reason.Unasked {
-			t.Errorf("%d calls, %+v", calls, out[99])
+		if calls.Load() > 3 || out[99].Class != sender.Unsent || !out[99].Reason.Unasked {
+			t.Errorf("%d calls, %+v", calls.Load(), out[99])
 		}
 	})
 	run("booked", func(t *testing.T, out []sender.Outcome) {
