@@ -2,6 +2,7 @@ package integration
 
 import (
 	"encoding/json"
+	"os/exec"
 	"strings"
 	"testing"
 )
@@ -36,6 +37,18 @@ func TestBench(t *testing.T) {
 	}
 	if len(figures) != 8 || ratios != 2 {
 		t.Errorf("%d scenarios, %d ratios", len(figures), ratios)
+	}
+	// With a program that may not be there: it is measured, or said to be missing.
+	for name, env := range map[string][]string{"here": nil, "nowhere": {"PATH=/nonexistent"}} {
+		code, out := runToEnd(t, "worker", env, "bench", "--scale", "100", "--runs", "1", "--scenario", "apns-h2load,apns")
+		_, err := exec.LookPath("h2load")
+		want := "× the CPU, "
+		if err != nil || env != nil {
+			want = "h2load is not installed"
+		}
+		if code != 0 || !strings.Contains(out, want) {
+			t.Errorf("h2load %s: exit code %d, no %q in %s", name, code, want, out)
+		}
 	}
 	if code, out := runToEnd(t, "worker", nil, "bench", "--scenario", "apns,nobody"); code != 1 || !strings.Contains(out, `nobody`) || !strings.Contains(out, "worker-single") {
 		t.Errorf("exit code %d: %s", code, out)

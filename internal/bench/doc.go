@@ -6,6 +6,7 @@
 //	run.go        one run of one scenario: starts the processes, waits, collects
 //	part.go       the processes: how they are started, asked and ended
 //	send.go       the process that is a sender alone
+//	h2load.go     a sender that is not ours, to compare with
 //	work.go       the process that is a whole worker
 //	supply.go     the processes that are a provider and a broker
 //	table.go      what is printed

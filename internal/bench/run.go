@@ -55,6 +55,8 @@ type Figures struct {
 	// Lost and Doubled are recipients that never arrived, or more than once.
 	Lost    int `json:"lost"`
 	Doubled int `json:"doubled"`
+	// Missing says why nothing was measured; "" if it was.
+	Missing string `json:"missing,omitempty"`
 	// CPURatio and RateRatio say how many times this one's figures are those of the scenario it is compared with.
 	Against   string  `json:"against,omitempty"`
 	CPURatio  float64 `json:"cpu_ratio,omitempty"`
@@ -89,6 +91,10 @@ func Run(ctx context.Context, o Options) ([]Figures, error) {
 			s.Count = max(s.Count/max(o.Scale, 1)/perCall, 1) * perCall
 			if o.Progress != nil {
 				o.Progress(fmt.Sprintf("run %d of %d: %s", n+1, max(o.Runs, 1), s.What))
+			}
+			if s.Foreign && h2load() == "" {
+				runs[i] = append(runs[i], Figures{Scenario: s.Name, What: s.What, Missing: "not measured: h2load is not installed (package nghttp2-client)"})
+				continue
 			}
 			f, err := measure(ctx, s, o.Profiles)
 			if err != nil {
@@ -131,7 +137,7 @@ func medians(runs []Figures) Figures {
 func relate(scenarios []Scenario, all []Figures) {
 	for i, s := range scenarios {
 		k := slices.IndexFunc(all, func(f Figures) bool { return s.Against != "" && f.Scenario == s.Against })
-		if k < 0 {
+		if k < 0 || all[i].Missing != "" {
 			continue
 		}
 		all[i].Against = s.Against
@@ -181,9 +187,13 @@ func measure(ctx context.Context, s Scenario, profiles string) (f Figures, err e
 	}
 	c := &crew{dir: dir, profiles: profiles, remove: remove}
 	defer func() { err = errors.Join(err, c.end()) }()
-	provider, err := c.launch(ctx, Part{Role: "provider", Provider: s.Provider, Engine: s.Engine, Connections: s.Connections}, &ready{})
+	var at ready
+	provider, err := c.launch(ctx, Part{Role: "provider", Provider: s.Provider, Engine: s.Engine, Connections: s.Connections}, &at)
 	if err != nil {
 		return f, err
+	}
+	if s.Foreign {
+		return foreign(ctx, s, provider, at.Address)
 	}
 	if s.Whole != nil {
 		return c.whole(ctx, s, provider)

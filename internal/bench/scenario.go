@@ -25,6 +25,8 @@ type Scenario struct {
 	Against string
 	// Baseline is measured with --compare only.
 	Baseline bool
+	// Foreign sends with a program that is not ours, h2load. Where that is not installed the scenario is left out.
+	Foreign bool
 }
 
 // provider is the part of peer.Options that a process can be told.
@@ -61,7 +63,12 @@ func Scenarios() []Scenario {
 	return []Scenario{
 		{Name: "apns", What: "sender alone, APNs, answers at once", Provider: apns, Count: 2 * million, Calls: 8},
 		{Name: "apns-nethttp", What: "the same over net/http", Provider: apns, Engine: "nethttp", Count: million / 10, Calls: 8, Against: "apns", Baseline: true},
+		{Name: "apns-h2load", What: "the same with h2load (C, nghttp2), one connection", Provider: apns, Count: million / 2, Against: "apns", Baseline: true, Foreign: true},
 		{Name: "apns-record", What: "sender alone, APNs, one TLS record per answer", Provider: provider{Platform: peer.APNS, Record: true}, Count: million, Calls: 8},
+		{
+			Name: "apns-record-h2load", What: "the same with h2load (C, nghttp2), one connection", Provider: provider{Platform: peer.APNS, Record: true},
+			Count: million / 2, Against: "apns-record", Baseline: true, Foreign: true,
+		},
 		{Name: "apns-50ms", What: "sender alone, APNs, answers after 50 ms, 20 connections", Provider: slow, Connections: 20, Count: 2 * million, Calls: 40},
 		{Name: "fcm", What: "sender alone, FCM v1, answers at once", Provider: fcm, Count: million, Calls: 8},
 		{Name: "fcm-nethttp", What: "the same over net/http", Provider: fcm, Engine: "nethttp", Count: million / 10, Calls: 8, Against: "fcm", Baseline: true},

@@ -103,9 +103,12 @@ func sendWith(a *config.App) (caller, func() error, error) {
 	}, client.Close, nil
 }
 
+// applePayload is what every device gets.
+const applePayload = `{"aps":{"alert":{"body":"Hello, it is time to look at your phone again.","title":"A benchmark with a payload of the usual size"},"badge":1,"sound":"default"},` +
+	`"more":"which is about two hundred bytes"}`
+
 func apple(client *apns.Client) caller {
-	payload := []byte(`{"aps":{"alert":{"body":"Hello, it is time to look at your phone again.","title":"A benchmark with a payload of the usual size"},"badge":1,"sound":"default"},` +
-		`"more":"which is about two hundred bytes"}`)
+	payload := []byte(applePayload)
 	return func(ctx context.Context, first int, out []sender.Outcome) {
 		client.Deliver(ctx, &apns.Request{
 			Tokens: tokens(first, len(out), ""), IDs: uuids(first, len(out)), Payload: payload, BatchSize: perCall, NoProviderIDs: true,

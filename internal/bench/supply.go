@@ -18,7 +18,7 @@ import (
 
 // ready is the greeting of a part that serves others.
 type ready struct {
-	// Address is where a broker is reached.
+	// Address is where a broker or provider is reached.
 	Address string
 }
 
@@ -46,7 +46,7 @@ func provide(_ context.Context, p Part, std Standard) error {
 	if err := describe(p, server, simulators, authority); err != nil {
 		return err
 	}
-	return obey(std.In, std.Out, ready{}, func(do string) (any, error) {
+	return obey(std.In, std.Out, ready{Address: server.URL()}, func(do string) (any, error) {
 		switch do {
 		case doReset:
 			server.Reset()

@@ -103,11 +103,12 @@ func (t *together) read(d Delivery) (one single, simple bool) {
 	return one, !one.round.late(now) && !t.core.cancelled(one.held) && !t.core.paused(one.held) && (!app.Rated() || batch.Book())
 }
 
-// manyIDs says whether a job looks as if it had several recipients, so that it is not decoded twice. It may be wrong either way.
+// manyIDs says whether a job looks as if it had several recipients, or variables, which goes alone anyway, so that it is not decoded twice. It
+// may be wrong either way.
 func manyIDs(body []byte) bool {
 	_, ids, _ := bytes.Cut(body, []byte(`"ids"`))
 	list, _, _ := bytes.Cut(bytes.TrimLeft(ids, ": \n\t\r"), []byte("]"))
-	return bytes.HasPrefix(list, []byte("[")) && bytes.IndexByte(list, ',') >= 0
+	return bytes.HasPrefix(list, []byte("[")) && bytes.IndexByte(list, ',') >= 0 || bytes.Contains(body, []byte(`"recipients"`))
 }
 
 // unknown looks for what there is of jobs whose id their publishers chose. Those of which there is anything go alone.
