@@ -1,6 +1,8 @@
 package jobs
 
 import (
+	"crypto/sha256"
+	"encoding/base32"
 	"fmt"
 	"strings"
 	"testing"
@@ -101,5 +103,16 @@ func TestFingerprintIsStable(t *testing.T) {
 	}
 	if a, b := Fingerprint([]byte("a")), Fingerprint([]byte("b")); a == b || !validFingerprint(a) {
 		t.Error(a, b)
+	}
+}
+
+// TestFingerprintIsBase32: anybody can make the same one with the usual tools.
+func TestFingerprintIsBase32(t *testing.T) {
+	for _, text := range []string{"", "a", `{"ids":["ab"]}`} {
+		sum := sha256.Sum256([]byte(text))
+		want := strings.ToLower(base32.StdEncoding.EncodeToString(sum[:]))[:26]
+		if got := Fingerprint([]byte(text)); got != want {
+			t.Errorf("%q: %s, want %s", text, got, want)
+		}
 	}
 }

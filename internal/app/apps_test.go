@@ -143,19 +143,19 @@ func TestAppsComeChangeAndGo(t *testing.T) {
 		},
 		{
 			name: "one platform added", edit: func(c *config.Config) {
-				c.Apps["a"] = &config.App{MaxAttempts: 1, APNS: cloned(c.Apps["default"]).APNS}
+				c.Apps["a"] = &config.App{MaxAttempts: 1, Weight: 1, APNS: cloned(c.Apps["default"]).APNS}
 			},
 			told: "added apns.a", known: "a default", kept: true,
 		},
 		{
 			name: "added while Apple is out", answers: "ServiceUnavailable", edit: func(c *config.Config) {
-				c.Apps["shop"] = &config.App{MaxAttempts: 1, APNS: cloned(c.Apps["default"]).APNS}
+				c.Apps["shop"] = &config.App{MaxAttempts: 1, Weight: 1, APNS: cloned(c.Apps["default"]).APNS}
 			},
 			told: "added apns.shop", known: "default shop", kept: true,
 		},
 		{
 			name: "added and refused", answers: "InvalidProviderToken", edit: func(c *config.Config) {
-				c.Apps["shop"] = &config.App{MaxAttempts: 1, APNS: cloned(c.Apps["default"]).APNS}
+				c.Apps["shop"] = &config.App{MaxAttempts: 1, Weight: 1, APNS: cloned(c.Apps["default"]).APNS}
 			},
 			told: "unusable apns.shop", known: "default", kept: true, logs: []string{"its jobs wait", "Apple does not accept key", `"refused":["apns.shop"]`},
 		},

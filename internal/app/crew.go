@@ -61,6 +61,7 @@ func (s *shift) begin(of *side) {
 		log := s.worker.options.Log("volley.apns")
 		log.Error().Str("app", of.name).Err(err).Msg("the feedback service is not read on request")
 	}
+	s.segments.Weigh(of.name, of.app.Weight)
 	slots := s.slotsOf(of)
 	before, began := s.pulls[of.sideKey]
 	switch {
@@ -75,7 +76,10 @@ func (s *shift) begin(of *side) {
 	s.pulls[of.sideKey] = pulls{slots, end}
 	gate := func() (time.Duration, <-chan struct{}) { return s.core.Gate(of.platform, of.name) }
 	for _, lane := range jobs.Lanes() {
-		s.pull(ctx, queue.Puller{Stream: jobs.StreamWork, Durable: jobs.WorkDurable(of.platform, of.name, lane), Slots: slots, Gate: gate})
+		s.pull(ctx, queue.Puller{
+			Stream: jobs.StreamWork, Durable: jobs.WorkDurable(of.platform, of.name, lane), Slots: slots, Gate: gate,
+			Turn: queue.Turn{App: of.name, Lane: lane},
+		})
 	}
 }
 
@@ -102,7 +106,7 @@ func (s *shift) slotsOf(of *side) *queue.Slots {
 	// deliveries from other workers.
 	n := min(int(perSecond*ratedTurn/jobs.MaxSegmentRecipients)+3, s.segments.Size())
 	if own := s.own[of.name]; own == nil || own.Size() != n {
-		s.own[of.name] = queue.NewSlots(n)
+		s.own[of.name] = queue.NewSlots(queue.SlotOptions{Size: n, Reserve: pipeline.HighSegments})
 	}
 	return s.own[of.name]
 }

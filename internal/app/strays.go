@@ -119,7 +119,7 @@ func (s *strays) sweep(ctx context.Context, key sideKey, lane jobs.Lane) error {
 		turn, over := context.WithTimeout(ctx, strayTurn)
 		defer over()
 		err := s.broker.Pull(turn, queue.Puller{
-			Stream: jobs.StreamWork, Durable: jobs.WorkDurable(key.platform, key.name, lane), Slots: queue.NewSlots(1), HardStop: s.halted,
+			Stream: jobs.StreamWork, Durable: jobs.WorkDurable(key.platform, key.name, lane), Slots: queue.NewSlots(queue.SlotOptions{Size: 1}), HardStop: s.halted,
 			Gate: func() (time.Duration, <-chan struct{}) {
 				if old() {
 					return 0, nil

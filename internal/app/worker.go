@@ -65,6 +65,9 @@ type Worker struct {
 // less than one of a hundred.
 const deliveryBytes = 4 << 10
 
+// highShare is the part of max_deliveries, one in so many, that is kept for the lane high.
+const highShare = 8
+
 // Start starts a worker: credentials, broker, streams, pulls, in this order. An error leaves nothing running.
 func Start(ctx context.Context, o Options) (*Worker, error) {
 	if o.Log == nil {
@@ -121,7 +124,9 @@ func (w *Worker) begin(ctx context.Context) error {
 		AckWait: c.AckWait, UnknownAppGrace: c.UnknownAppGrace, Nonce: uuid.NewString, Draining: running,
 	}))
 	// Segments have slots of their own, as many as are sent at once: a worker that pulled more would keep them from the others.
-	deliveries, segments := queue.NewByteSlots(c.MaxDeliveries, deliveryBytes), queue.NewSlots(c.MaxSegments)
+	deliveries, segments := queue.NewSlots(queue.SlotOptions{
+		Size: c.MaxDeliveries, Reserve: c.MaxDeliveries / highShare, Bytes: deliveryBytes,
+	}), queue.NewSlots(queue.SlotOptions{Size: c.MaxSegments + pipeline.HighSegments, Reserve: pipeline.HighSegments})
 	w.core = core
 	from.of(deliveries, segments)
 	group.Go(func() error { return observed.run(running) })
@@ -154,7 +159,8 @@ func (w *Worker) begin(ctx context.Context) error {
 	for _, platform := range jobs.Platforms() {
 		for _, lane := range jobs.Lanes() {
 			crew.pull(running, queue.Puller{
-				Stream: jobs.StreamJobs, Durable: jobs.IntakeDurable(platform, lane), Slots: deliveries, Together: dying.together(core.HandleTogether),
+				Stream: jobs.StreamJobs, Durable: jobs.IntakeDurable(platform, lane), Slots: deliveries,
+				Turn: queue.Turn{Lane: lane}, Together: dying.together(core.HandleTogether),
 			})
 		}
 	}

@@ -93,6 +93,9 @@ type App struct {
 	GCM  *GCM  `yaml:"gcm,omitempty"`
 	// MaxAttempts is how often one recipient is tried. Default 10.
 	MaxAttempts int `yaml:"max_attempts"`
+	// Weight is the app's part in the turns when several apps have work, 1 to 100: one with 3 sends three times as much as one
+	// with 1. Default 1.
+	Weight int `yaml:"weight"`
 	// Rate is how many notifications may be sent to both platforms together, by all workers together. "" is no limit, the default.
 	Rate Rate `yaml:"rate"`
 	// Burst is how many of them may go at once after a silence. 0, the default, is a quarter of a second's.
@@ -207,7 +210,7 @@ func Default() *Config {
 }
 
 // DefaultApp is an app of which nothing is said yet.
-func DefaultApp() *App { return &App{MaxAttempts: 10} }
+func DefaultApp() *App { return &App{MaxAttempts: 10, Weight: 1} }
 
 // DefaultAPNS is the apns section of an app of which nothing is said yet: the defaults of the reference.
 func DefaultAPNS() *APNS {

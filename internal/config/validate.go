@@ -229,6 +229,7 @@ func (v *checker) checkApp(name string, app *App) {
 		return
 	}
 	v.between("max_attempts", app.MaxAttempts, 1, maxAttempts)
+	v.between("weight", app.Weight, 1, maxWeight)
 	if app.Rate.PerSecond() > maxRate {
 		v.fault("rate", "is %s, but must be at most %d/s, or absent for no limit", app.Rate, maxRate)
 	}

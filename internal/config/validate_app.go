@@ -10,6 +10,7 @@ import (
 // Limits of an app's settings, both ends included.
 const (
 	maxAttempts = 100
+	maxWeight   = 100
 	// maxRate is more than any worker sends, in notifications a second.
 	maxRate         = 1_000_000
 	maxErrorTimeout = 300 // seconds

@@ -18,9 +18,9 @@ func valid(t *testing.T) *Config {
 	c := Default()
 	c.NATS.StoreDir = t.TempDir()
 	c.Apps = map[string]*App{
-		"key":    {MaxAttempts: 10, APNS: DefaultAPNS(), GCM: DefaultGCM()},
-		"cert":   {MaxAttempts: 10, APNS: DefaultAPNS(), GCM: DefaultGCM()},
-		"binary": {MaxAttempts: 10, APNS: DefaultAPNS()},
+		"key":    {MaxAttempts: 10, Weight: 1, APNS: DefaultAPNS(), GCM: DefaultGCM()},
+		"cert":   {MaxAttempts: 10, Weight: 1, APNS: DefaultAPNS(), GCM: DefaultGCM()},
+		"binary": {MaxAttempts: 10, Weight: 1, APNS: DefaultAPNS()},
 	}
 	key, cert, binary := c.Apps["key"], c.Apps["cert"], c.Apps["binary"]
 	key.APNS.KeyFile, key.APNS.KeyID, key.APNS.TeamID, key.APNS.Topic = file(t, "p8"), "ABCDE12345", "FGHIJ67890", "com.example.app"

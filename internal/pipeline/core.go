@@ -31,7 +31,7 @@ type Params struct {
 	Wait func(ctx context.Context, d time.Duration) error
 	// MaxPayload is the largest message the broker takes, in bytes.
 	MaxPayload int
-	// MaxSegments is how many segments with more than one recipient are sent at once.
+	// MaxSegments is how many segments with more than one recipient are sent at once; those of the lane high may be HighSegments more.
 	MaxSegments int
 	// Worker is this worker's name in events.
 	Worker string
@@ -62,11 +62,16 @@ type Observer interface {
 type Core struct {
 	Params
 	segments chan struct{}
+	// high has room for the segments of the lane high that found none in segments.
+	high chan struct{}
 	// turn is held by every delivery under way; one that runs alone holds all of it.
 	turn     *semaphore.Weighted
 	breakers breakers
 	commits  commits
 }
+
+// HighSegments is how many segments of the lane high may be sent beside MaxSegments of the other lanes.
+const HighSegments = 1
 
 // New makes a Core.
 func New(p Params) *Core {
@@ -76,7 +81,7 @@ func New(p Params) *Core {
 	if p.Control == nil {
 		p.Control = uncontrolled{}
 	}
-	return &Core{Params: p, segments: make(chan struct{}, max(p.MaxSegments, 1)), turn: semaphore.NewWeighted(everybody)}
+	return &Core{Params: p, segments: make(chan struct{}, max(p.MaxSegments, 1)), high: make(chan struct{}, HighSegments), turn: semaphore.NewWeighted(everybody)}
 }
 
 // Handle does everything a delivery asks for and says what to tell the broker. A cancelled context makes it stop as soon as

@@ -47,7 +47,9 @@ func (c *Core) sent(h held, recipients int, begun time.Time) {
 }
 
 // Segments is how many segments with more than one recipient are being sent now, and how many may be. Safe for concurrent use.
-func (c *Core) Segments() (underWay, most int) { return len(c.segments), cap(c.segments) }
+func (c *Core) Segments() (underWay, most int) {
+	return len(c.segments) + len(c.high), cap(c.segments) + cap(c.high)
+}
 
 // BreakerState is the state of one app's breaker on one platform.
 type BreakerState struct {

@@ -78,7 +78,7 @@ func TestStateOfBreakerAndSegments(t *testing.T) {
 	}
 	w.down("InvalidProviderToken")
 	w.app.onSend = func() {
-		if underWay, most := core.Segments(); underWay != 1 || most != 4 {
+		if underWay, most := core.Segments(); underWay != 1 || most != 4+HighSegments {
 			t.Errorf("%d of %d segments under way", underWay, most)
 		}
 	}

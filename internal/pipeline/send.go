@@ -89,12 +89,18 @@ func (c *Core) place(h held) (release func(), ok bool) {
 	if h.seg.Job.Recipients() == 1 || h.Stream == jobs.StreamWork && h.app.Rated() {
 		return func() {}, c.Draining.Err() == nil
 	}
+	var high chan struct{}
+	if h.seg.Lane == jobs.LaneHigh {
+		high = c.high
+	}
 	select {
 	case c.segments <- struct{}{}:
+		return func() { <-c.segments }, true
+	case high <- struct{}{}:
+		return func() { <-high }, true
 	case <-c.Draining.Done():
 		return nil, false
 	}
-	return func() { <-c.segments }, true
 }
 
 // park puts a delivery of an app that can't send now onto the app's own queue, as it is: neither round nor attempts change. It

@@ -71,7 +71,7 @@ func benchmarkJobs(b *testing.B, always bool) {
 	b.ResetTimer()
 	b.ReportAllocs()
 	if err := c.Pull(ctx, Puller{
-		Stream: jobs.StreamJobs, Durable: jobs.IntakeDurable(jobs.APNS, jobs.LaneNormal), Slots: NewSlots(64), Handle: handle,
+		Stream: jobs.StreamJobs, Durable: jobs.IntakeDurable(jobs.APNS, jobs.LaneNormal), Slots: NewSlots(SlotOptions{Size: 64}), Handle: handle,
 	}); err != nil {
 		b.Fatal(err)
 	}

@@ -107,7 +107,7 @@ func (p *pull) delivery(h *held) pipeline.Delivery {
 // dispose tells the broker and lets go of the delivery.
 func (p *pull) dispose(work context.Context, h *held, d pipeline.Disposition) {
 	defer p.handlers.Done()
-	defer p.Slots.give(h.slots)
+	defer p.seat.give(h.slots)
 	defer p.conn.leases.drop(h.lease)
 	switch d {
 	case pipeline.Ack:

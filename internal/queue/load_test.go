@@ -84,7 +84,7 @@ func TestLoadCountsWhatIsInFlight(t *testing.T) {
 	taken, release, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	go func() {
 		done <- c.Pull(ctx, Puller{
-			Stream: jobs.StreamJobs, Durable: "intake-apns-normal", Slots: NewSlots(1),
+			Stream: jobs.StreamJobs, Durable: "intake-apns-normal", Slots: NewSlots(SlotOptions{Size: 1}),
 			Handle: func(context.Context, pipeline.Delivery) pipeline.Disposition {
 				select {
 				case taken <- struct{}{}:

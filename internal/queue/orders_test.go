@@ -21,7 +21,7 @@ func pulling(t *testing.T, c *Conn, durable string, got chan<- pipeline.Delivery
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
-		done <- c.Pull(ctx, Puller{Stream: jobs.StreamWork, Durable: durable, Slots: NewSlots(1), Handle: func(_ context.Context, d pipeline.Delivery) pipeline.Disposition {
+		done <- c.Pull(ctx, Puller{Stream: jobs.StreamWork, Durable: durable, Slots: NewSlots(SlotOptions{Size: 1}), Handle: func(_ context.Context, d pipeline.Delivery) pipeline.Disposition {
 			got <- d
 			return pipeline.Ack
 		}})

@@ -17,8 +17,9 @@ import (
 type Puller struct {
 	// Stream is jobs.StreamJobs or jobs.StreamWork, Durable one of its consumers. It need not exist yet.
 	Stream, Durable string
-	// Slots bounds how many deliveries are handled at once; all pulls of a worker share one.
+	// Slots bounds how many deliveries are handled at once; the pulls of a worker share them and take turns.
 	Slots *Slots
+	Turn  Turn
 	// Handle deals with one delivery and says what to tell the broker. It is called from many goroutines. Its context does not
 	// end when Pull is told to stop, only with HardStop.
 	Handle func(context.Context, pipeline.Delivery) pipeline.Disposition
@@ -62,8 +63,10 @@ func (c *Conn) Pull(ctx context.Context, p Puller) error {
 	}
 	work, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
+	seat := p.Slots.Seat(p.Turn)
+	defer seat.Leave()
 	l := &pull{
-		Puller: p, conn: c,
+		Puller: p, conn: c, seat: seat,
 		log:   c.log.With().Str("stream", p.Stream).Str("durable", p.Durable).Logger(),
 		inbox: newInbox(), next: make(chan hand), over: make(chan struct{}), kicked: make(chan struct{}, 1), stop: ctx.Done(),
 	}
@@ -94,6 +97,7 @@ func (c *Conn) Pull(ctx context.Context, p Puller) error {
 type pull struct {
 	Puller
 	conn *Conn
+	seat *Seat
 	log  zerolog.Logger
 
 	inbox  *inbox          // what came on any of our subscriptions
@@ -105,6 +109,7 @@ type pull struct {
 	ackWait  time.Duration
 	again    bool // there was trouble: marks are taken anew
 	busy     bool // the last pull brought as much as was asked for
+	granted  int  // slots that the seat got last
 	reserved int  // slots taken for deliveries that are asked for
 	waiting  []*held
 	fresh    []*held        // have their slots, and are handed out next
@@ -112,7 +117,8 @@ type pull struct {
 	hands    sync.WaitGroup // the goroutines that handle them
 	next     chan hand      // what a goroutine that is free takes
 
-	trouble error // what is wrong now, nil if nothing
+	gate    <-chan struct{} // what ends the waiting while the gate is closed
+	trouble error           // what is wrong now, nil if nothing
 	pause   backoff.ExponentialBackOff
 }
 
@@ -122,6 +128,7 @@ type event int
 const (
 	gotArrival event = iota
 	gotSlot
+	gateChanged
 	timedOut
 	renewed // the connection
 	stopped
@@ -145,12 +152,14 @@ func (p *pull) run(ctx, work context.Context) {
 }
 
 // wait waits for one thing to happen. What arrived is dealt with by receive; done tells whether it ended the current request.
-func (p *pull) wait(ctx, work context.Context, slots <-chan struct{}, timeout <-chan time.Time) (what event, done bool) {
+func (p *pull) wait(ctx, work context.Context, slots <-chan int, timeout <-chan time.Time) (what event, done bool) {
 	select {
 	case <-p.inbox.ready:
 		return gotArrival, p.receiveAll(work)
-	case <-slots:
+	case p.granted = <-slots:
 		return gotSlot, false
+	case <-p.gate:
+		return gateChanged, false
 	case <-timeout:
 		return timedOut, false
 	case <-p.kicked:
@@ -209,13 +218,16 @@ func (p *pull) shut(ctx, work context.Context) bool {
 	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
-	p.wait(ctx, work, changed, timer.C) // what may be received from is a change here, where else it is a free slot
+	p.gate = changed
+	p.wait(ctx, work, nil, timer.C)
+	p.gate = nil
 	return true
 }
 
 // place gives a slot to the delivery that waits longest.
 func (p *pull) place(ctx, work context.Context) {
-	if what, _ := p.wait(ctx, work, p.Slots.free, nil); what == gotSlot {
+	defer p.seat.cancel()
+	if what, _ := p.wait(ctx, work, p.seat.ask(1), nil); what == gotSlot {
 		p.fresh = append(p.fresh, p.waiting[0])
 		p.waiting = p.waiting[1:]
 		p.busy = true
@@ -237,10 +249,12 @@ func (p *pull) park(ctx, work context.Context) {
 
 // fetch takes the free slots, at least one, and asks for as many messages as are there now.
 func (p *pull) fetch(ctx, work context.Context) {
-	if what, _ := p.wait(ctx, work, p.Slots.free, nil); what != gotSlot {
+	what, _ := p.wait(ctx, work, p.seat.ask(p.Slots.Size()), nil)
+	if what != gotSlot {
+		p.seat.cancel()
 		return
 	}
-	p.reserved = 1 + p.Slots.takeFree()
+	p.reserved = p.granted
 	want := p.reserved
 	if err := p.line.ask(pullRequest{Batch: want, NoWait: true, Bytes: p.Slots.room(want, p.conn.MaxPayload()+messageFrame)}); err != nil {
 		p.release()
@@ -260,7 +274,7 @@ func (p *pull) fetch(ctx, work context.Context) {
 
 // release frees the slots whose deliveries did not come.
 func (p *pull) release() {
-	p.Slots.give(p.reserved)
+	p.seat.give(p.reserved)
 	p.reserved = 0
 }
 

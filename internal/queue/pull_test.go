@@ -37,7 +37,7 @@ type running struct {
 // pullWith runs a Pull of the durable until the test stops it or ends.
 func pullWith(t *testing.T, c *Conn, slots int, handle func(context.Context, pipeline.Delivery) pipeline.Disposition) *running {
 	t.Helper()
-	r := &running{slots: NewSlots(slots), hard: make(chan struct{}), done: make(chan error, 1)}
+	r := &running{slots: NewSlots(SlotOptions{Size: slots}), hard: make(chan struct{}), done: make(chan error, 1)}
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	r.stop = stop
 	go func() {
@@ -305,7 +305,8 @@ func TestWaitingForSlot(t *testing.T) {
 	s, c := broker(t)
 	other := connect(t, s)
 	r := pullWith(t, c, 1, func(context.Context, pipeline.Delivery) pipeline.Disposition { return pipeline.Ack })
-	<-r.slots.free // another pull has the only slot
+	rival := r.slots.Seat(Turn{})
+	<-rival.ask(1) // another pull has the only slot
 	publishJobs(t, c, 1)
 	consumer, err := other.js.Consumer(t.Context(), jobs.StreamJobs, durable)
 	if err != nil {
@@ -334,7 +335,8 @@ func TestWaitingForSlot(t *testing.T) {
 	if err := msg.Ack(); err != nil {
 		t.Error(err)
 	}
-	r.slots.give(1)
+	rival.give(1)
+	rival.Leave()
 }
 
 // A closed gate keeps a pull from asking, and it asks when the gate says so.
@@ -357,7 +359,7 @@ func TestGate(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() {
 		ended <- c.Pull(ctx, Puller{
-			Stream: jobs.StreamJobs, Durable: jobs.IntakeDurable(jobs.APNS, jobs.LaneNormal), Slots: NewSlots(1), Gate: gate,
+			Stream: jobs.StreamJobs, Durable: jobs.IntakeDurable(jobs.APNS, jobs.LaneNormal), Slots: NewSlots(SlotOptions{Size: 1}), Gate: gate,
 			Handle: func(context.Context, pipeline.Delivery) pipeline.Disposition {
 				handled <- struct{}{}
 				return pipeline.Ack

@@ -100,7 +100,7 @@ func TestPullTogether(t *testing.T) {
 	var all, alone seen
 	largest := 0
 	ctx, stop := context.WithCancel(t.Context())
-	slots := NewSlots(64)
+	slots := NewSlots(SlotOptions{Size: 64})
 	done := make(chan error, 1)
 	go func() {
 		done <- c.Pull(ctx, Puller{
@@ -157,7 +157,7 @@ func TestLargeDeliveriesTakeMoreSlots(t *testing.T) {
 	var mu sync.Mutex
 	held, most, count := 0, 0, 0
 	ctx, stop := context.WithCancel(t.Context())
-	limited := NewByteSlots(slots, bytes)
+	limited := NewSlots(SlotOptions{Size: slots, Bytes: bytes})
 	done := make(chan error, 1)
 	go func() {
 		done <- c.Pull(ctx, Puller{Stream: jobs.StreamJobs, Durable: durable, Slots: limited, Handle: func(_ context.Context, d pipeline.Delivery) pipeline.Disposition {

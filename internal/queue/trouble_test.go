@@ -232,7 +232,7 @@ func TestLease(t *testing.T) {
 func TestLeaseBeginsWithThePull(t *testing.T) {
 	t.Parallel()
 	_, c := broker(t)
-	p := &pull{Puller: Puller{Slots: NewSlots(1)}, conn: c, ackWait: time.Minute}
+	p := &pull{Puller: Puller{Slots: NewSlots(SlotOptions{Size: 1})}, conn: c, ackWait: time.Minute}
 	asked := time.Now().Add(-time.Hour)
 	reply := "$JS.ACK.PUSH_JOBS.intake-apns-normal.1.7.7.1700000000000000000.0"
 	p.receive(arrival{&line{pull: p, since: asked}, &nats.Msg{Reply: reply, Sub: &nats.Subscription{}}})
@@ -264,22 +264,6 @@ func TestHeartbeatRenewsInTimeOnly(t *testing.T) {
 	l.beat(patience)
 	if last := *kept.last.Load(); !last.Equal(start.Add(30 * time.Second)) {
 		t.Error("renewed without a connection")
-	}
-}
-
-func TestSlots(t *testing.T) {
-	s := NewSlots(0)
-	if s.Size() != 1 {
-		t.Errorf("%d slots", s.Size())
-	}
-	s = NewSlots(5)
-	<-s.free
-	if n := s.takeFree(); n != 4 || s.Taken() != 5 || s.takeFree() != 0 {
-		t.Errorf("%d taken", n)
-	}
-	s.give(5)
-	if s.Taken() != 0 {
-		t.Errorf("%d taken", s.Taken())
 	}
 }
 

@@ -103,7 +103,7 @@ func (b *broker) work(t *testing.T, platform jobs.Platform, lane jobs.Lane, answ
 	done := make(chan error, 1)
 	go func() {
 		done <- b.Pull(ctx, queue.Puller{
-			Stream: jobs.StreamJobs, Durable: jobs.IntakeDurable(platform, lane), Slots: queue.NewSlots(4),
+			Stream: jobs.StreamJobs, Durable: jobs.IntakeDurable(platform, lane), Slots: queue.NewSlots(queue.SlotOptions{Size: 4}),
 			Handle: func(ctx context.Context, d pipeline.Delivery) pipeline.Disposition {
 				got := received{subject: d.Subject, sequence: d.Sequence, msgID: strings.Join(d.Header["Nats-Msg-Id"], " "), body: bytes.Clone(d.Body)}
 				var err error
