@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/volleypush/volley/internal/config"
+	"github.com/volleypush/volley/jobs"
 	"helm.sh/helm/v3/pkg/chart/loader"
 	"helm.sh/helm/v3/pkg/chartutil"
 	"helm.sh/helm/v3/pkg/engine"
@@ -18,9 +20,6 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	"sigs.k8s.io/yaml"
-
-	"github.com/volleypush/volley/internal/config"
-	"github.com/volleypush/volley/jobs"
 )
 
 const chartDir = "../../deploy/helm/volley"

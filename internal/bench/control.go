@@ -61,7 +61,11 @@ type control struct {
 
 // controls are all there are.
 func controls() []control {
-	return []control{{"cancel", measureCancel}, {"rate", measureRate}}
+	all := []control{{"cancel", measureCancel}, {"rate", measureRate}}
+	for _, b := range blasts() {
+		all = append(all, control{b.name, b.measure})
+	}
+	return all
 }
 
 // Controls lists the names of the scenarios of --control.

@@ -299,8 +299,11 @@ type publisher struct {
 	provider *part
 }
 
-// publishers is how many jobs are on their way to the broker at once.
-const publishers = 128
+// At once, publishers publish so many jobs each; those with many recipients one by one.
+const (
+	publishers = 4
+	atOnce     = 64
+)
 
 // publish publishes jobs for the recipients from first on.
 func (p *publisher) publish(ctx context.Context, first, count int, timed bool) error {
@@ -308,7 +311,7 @@ func (p *publisher) publish(ctx context.Context, first, count int, timed bool) e
 	var next atomic.Int64
 	var all sync.WaitGroup
 	var failed atomic.Pointer[error]
-	one := func(at int) error {
+	one := func(at int) queue.Outgoing {
 		id := ""
 		fields := ""
 		if p.s.Whole.Explicit {
@@ -325,22 +328,30 @@ func (p *publisher) publish(ctx context.Context, first, count int, timed bool) e
 			}
 			body = append(append(append(body, '"'), token...), '"')
 		}
-		_, err := p.conn.PublishJob(ctx, jobs.APNS, jobs.LaneNormal, jobs.DefaultApp, id, append(body, "]}"...))
-		return err
+		return queue.Outgoing{Platform: jobs.APNS, Lane: jobs.LaneNormal, App: jobs.DefaultApp, ID: id, Body: append(body, "]}"...)}
 	}
-	hands := publishers
+	hands, batch := publishers, atOnce
+	if per > 1 || timed && p.s.Whole.Every > 0 {
+		hands, batch = publishers*atOnce, 1
+	}
 	if p.s.Whole.Every > 0 && timed {
 		hands = 1
 	}
 	for range hands {
 		all.Go(func() {
 			for failed.Load() == nil {
-				at := int(next.Add(int64(per))) - per
-				if at >= count {
+				end := int(next.Add(int64(per * batch)))
+				var all []queue.Outgoing
+				for at := end - per*batch; at < min(end, count); at += per {
+					all = append(all, one(first+at))
+				}
+				if len(all) == 0 {
 					return
 				}
-				if err := one(first + at); err != nil {
-					failed.Store(&err)
+				for _, posted := range p.conn.PublishJobs(ctx, all) {
+					if posted.Err != nil {
+						failed.Store(&posted.Err)
+					}
 				}
 				if p.s.Whole.Every > 0 && timed {
 					<-time.After(p.s.Whole.Every)

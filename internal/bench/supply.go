@@ -13,6 +13,7 @@ import (
 	"github.com/volleypush/volley/internal/bench/peer"
 	"github.com/volleypush/volley/internal/config"
 	"github.com/volleypush/volley/internal/natsembed"
+	"github.com/volleypush/volley/jobs"
 	"github.com/volleypush/volley/sender/simulator"
 )
 
@@ -84,7 +85,7 @@ func describe(p Part, server *peer.Server, simulators *app.Simulators, authority
 	if one.Rate, err = config.ParseRate(p.Rate); err != nil {
 		return err
 	}
-	text, err := yaml.Marshal(map[string]any{"workers": max(p.Workers, 1), "apps": map[string]*config.App{"default": one}})
+	text, err := yaml.Marshal(map[string]any{"workers": max(p.Workers, 1), "apps": map[string]*config.App{jobs.DefaultApp: one, otherApp: one}})
 	if err != nil {
 		return fmt.Errorf("writing the configuration: %w", err)
 	}

@@ -23,16 +23,59 @@ type Receipt struct {
 // it makes a repeated publish harmless within two minutes; "" for none. Errors are ErrFull, ErrTooBig and ErrUnavailable;
 // after the last one the job may be stored or not, and publishing it again with the same id is right.
 func (c *Conn) PublishJob(ctx context.Context, platform jobs.Platform, lane jobs.Lane, app, id string, body []byte) (Receipt, error) {
-	msg := &nats.Msg{Subject: jobs.IntakeSubject(platform, lane), Header: nats.Header{}, Data: body}
-	if id != "" {
-		// The same window serves both platforms and all apps, so the id alone is not enough.
-		msg.Header.Set(jetstream.MsgIDHeader, string(platform)+"."+app+"."+id)
-	}
+	msg := jobMsg(Outgoing{platform, lane, app, id, body})
 	ack, err := c.publish(ctx, msg)
 	if err != nil {
 		return Receipt{}, c.explainJob(msg, err)
 	}
 	return Receipt{Sequence: ack.Sequence, Duplicate: ack.Duplicate}, nil
+}
+
+// Outgoing is a job that is to be published.
+type Outgoing struct {
+	Platform jobs.Platform
+	Lane     jobs.Lane
+	// App and ID are as in PublishJob.
+	App, ID string
+	Body    []byte
+}
+
+// Posted is what PublishJob returns.
+type Posted struct {
+	Receipt
+	Err error
+}
+
+// PublishJobs does PublishJob for each of the jobs, at one time: they are stored in this order, and it costs a tenth of as many calls. A stream
+// without leader is not waited for.
+func (c *Conn) PublishJobs(ctx context.Context, all []Outgoing) []Posted {
+	asks, posted := make([]reply, len(all)), make([]Posted, len(all))
+	for i, o := range all {
+		asks[i].ask = jobMsg(o)
+	}
+	c.askAll(ctx, asks)
+	for i, r := range asks {
+		err := r.err
+		if err == nil {
+			var ack *jetstream.PubAck
+			if ack, err = acknowledgement(r.msg.Data); err == nil {
+				posted[i].Receipt = Receipt{Sequence: ack.Sequence, Duplicate: ack.Duplicate}
+				continue
+			}
+		}
+		posted[i].Err = c.explainJob(r.ask, err)
+	}
+	return posted
+}
+
+// jobMsg is the publish of a job.
+func jobMsg(o Outgoing) *nats.Msg {
+	msg := &nats.Msg{Subject: jobs.IntakeSubject(o.Platform, o.Lane), Data: o.Body}
+	if o.ID != "" {
+		// The same window serves both platforms and all apps, so the id alone is not enough.
+		msg.Header = nats.Header{jetstream.MsgIDHeader: {string(o.Platform) + "." + o.App + "." + o.ID}}
+	}
+	return msg
 }
 
 // errUnsent says that a message did not leave this process. The library speaks of a full buffer, which is the one that we don't let
