@@ -105,7 +105,7 @@ func start(ctx context.Context, o Options, dir string, simulators *app.Simulator
 	if o.Keep {
 		c.NATS.Listen = "127.0.0.1:0"
 	}
-	c.Worker, c.HTTP = "demo", ""
+	c.Worker, c.HTTP, c.UnknownAppGrace = "demo", "", 0 // nobody is coming with the app that is missing
 	if err := os.Mkdir(dir+"/credentials", 0o700); err != nil {
 		return nil, fmt.Errorf("making a folder for the simulated credentials: %w", err)
 	}
