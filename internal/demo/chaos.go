@@ -96,7 +96,8 @@ func (c *crew) enlist() error {
 	defer c.mu.Unlock()
 	c.started++
 	worker := exec.Command(c.program, "run", "--config", c.config, "--nats-url", c.nats, "--worker", "demo-"+strconv.Itoa(c.started), //nolint:gosec,noctx // it is this program, and dismiss ends it
-		"--ack-wait", fireAckWait.String(), "--max-segments", strconv.Itoa(fireSegments), "--log-level", "error")
+		"--ack-wait", fireAckWait.String(), "--max-segments", strconv.Itoa(fireSegments), "--log-level", "error",
+		"--http", "", "--unknown-app-grace", "0s") // nobody is coming with the app that is missing
 	worker.Stderr = c.out
 	if err := worker.Start(); err != nil {
 		return fmt.Errorf("starting a worker: %w", err)
