@@ -57,6 +57,7 @@ func TestBench(t *testing.T) {
 
 // A small run of `worker bench --control`: a campaign that is cancelled under way ends, with balanced books, and every figure is there.
 func TestBenchControl(t *testing.T) {
+	t.Parallel()
 	code, out := runToEnd(t, "worker", nil, "bench", "--control", "--scale", "30", "-o", "json", "--scenario", "cancel")
 	if code != 0 {
 		t.Fatalf("exit code %d: %s", code, out)

@@ -41,6 +41,7 @@ func startCluster(t *testing.T) string {
 // The topology of docker-compose.yml as processes: three servers, two workers, one campaign. The streams have three copies, both
 // workers take part, and the books balance.
 func TestClusterOfThree(t *testing.T) {
+	t.Parallel()
 	url := startCluster(t)
 	control := freePort(t)
 	one := start(t, "worker", nil, "run", "--simulate", "--nats-url", url, "--worker", "one", "--control", control, "--log-format", "json")

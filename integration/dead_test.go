@@ -206,6 +206,7 @@ func TestDeadJobIsRequeued(t *testing.T) {
 
 // The retry of a segment dies, because a worker with other settings takes it, and is requeued when those are mended.
 func TestDeadSegmentIsRequeued(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.begin(s.without)
 	s.script(`{"rules":[{"platform":"gcm","prefix":"late-","times":1,"answer":{"status":503,"retry_after":"4"}}]}`)

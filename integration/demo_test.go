@@ -22,6 +22,7 @@ func TestDemo(t *testing.T) {
 
 // The same under fire: workers are killed with -9 while they send; nothing is lost, and nobody has two final places.
 func TestDemoUnderFire(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	code, output := runToEnd(t, "worker", []string{"TMPDIR=" + dir}, "demo", "--chaos")
 	if code != 0 || !strings.Contains(output, "The books balance") || !strings.Contains(output, ": 0 lost, ") {

@@ -100,6 +100,7 @@ func TestCancelReachesTheWholeFleet(t *testing.T) {
 // What is paused waits on the broker and holds up nobody, whatever becomes of the workers meanwhile; a worker that starts then follows the pause, too. Who
 // runs out of time is told of, and what is resumed is sent whole.
 func TestPauseOutlivesTheWorkers(t *testing.T) {
+	t.Parallel()
 	s := openTheatre(t, startProvidersWith(t, `{"rules":[]}`), startServer(t).url())
 	a := audience{"pause"}
 	paused := a.order(jobs.APNS, "default", "paused", 2_500, map[string]any{"campaign": "quiet"})

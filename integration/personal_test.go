@@ -160,6 +160,7 @@ func TestEnqueuePersonal(t *testing.T) {
 
 // A personal job of which a retry dies is still personal when that is requeued.
 func TestPersonalDeadSegmentIsRequeued(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.begin(s.without)
 	s.script(`{"rules":[{"platform":"gcm","prefix":"late-","times":1,"answer":{"status":503,"retry_after":"4"}}]}`)

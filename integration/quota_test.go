@@ -12,6 +12,7 @@ import (
 // A job that is larger than a cold project's quota lets through soon is sent piece by piece within it: nobody fails, no attempt is counted, no outage
 // is told of, and another app of the same worker does not wait for it.
 func TestQuotaOfAProjectPacesItsJobs(t *testing.T) {
+	t.Parallel()
 	const n = 400 // at 1,000 a second and from a sixtieth of it upwards that takes seven seconds, two more than a delivery waits
 	lower := func(text string) string {
 		return strings.ReplaceAll(text, "quota_per_minute: 0", "quota_per_minute: 60000")

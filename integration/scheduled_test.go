@@ -43,6 +43,7 @@ func lines(t *testing.T, text string) []jobLine {
 // Jobs for later are listed, outlive the broker and all workers, and begin within a second of their time, never before. One that is cancelled
 // meanwhile has its end at once.
 func TestScheduledJobsOutliveEverything(t *testing.T) {
+	t.Parallel()
 	srv := startServer(t)
 	s := openTheatre(t, startProvidersWith(t, `{"rules":[]}`), srv.url())
 	first := s.worker("one")
