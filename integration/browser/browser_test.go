@@ -157,24 +157,37 @@ func (w *window) source() string {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.ctx, patience)
 	defer cancel()
-	text, err := chromedp.Run(ctx, chromedp.OuterHTML(chromedp.CSS("html")))
-	if err != nil {
-		w.t.Fatalf("reading the document: %v", err)
+	for {
+		text, err := chromedp.Run(ctx, chromedp.OuterHTML(chromedp.CSS("html")))
+		switch {
+		case err == nil:
+			return text
+		case !replaced(err):
+			w.t.Fatalf("reading the document: %v", err)
+		}
 	}
-	return text
 }
+
+// replaced says whether the document went away between two questions about it: without scripts a page loads itself again every few
+// seconds.
+func replaced(err error) bool { return strings.Contains(err.Error(), "ode with given id") }
 
 // press clicks where no script runs.
 func (w *window) press(selector string) {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.ctx, patience)
 	defer cancel()
-	nodes, err := chromedp.Run(ctx, chromedp.Nodes(chromedp.CSS(selector)))
-	if err == nil && len(nodes) == 1 {
-		err = chromedp.Do(ctx, chromedp.MouseClickNode(nodes[0]))
-	}
-	if err != nil || len(nodes) != 1 {
-		w.t.Fatalf("pressing %s: %d of them, %v", selector, len(nodes), err)
+	for {
+		nodes, err := chromedp.Run(ctx, chromedp.Nodes(chromedp.CSS(selector)))
+		if err == nil && len(nodes) == 1 {
+			err = chromedp.Do(ctx, chromedp.MouseClickNode(nodes[0]))
+		}
+		switch {
+		case err == nil && len(nodes) == 1:
+			return
+		case err == nil || !replaced(err):
+			w.t.Fatalf("pressing %s: %d of them, %v", selector, len(nodes), err)
+		}
 	}
 }
 
