@@ -127,6 +127,11 @@ func (l *line) status(msg *nats.Msg) bool {
 		return false
 	case "404", "408": // no messages, or no more within the time
 		return true
+	case "409":
+		if strings.EqualFold(description, "Batch Completed") { // said of a request with a bound of bytes, after its last delivery
+			return true
+		}
+		l.failed = fmt.Errorf("the broker ends the pull: %s %s", code, description)
 	case "503":
 		l.failed = fmt.Errorf("stream %s with its durable %s is not there, or has no leader", l.pull.Stream, l.pull.Durable)
 	default:
