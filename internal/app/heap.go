@@ -26,8 +26,9 @@ func TendHeap(ctx context.Context) {
 			return
 		}
 	}
-	before := debug.SetGCPercent(heapPercent(0))
-	defer debug.SetGCPercent(before)
+	percent, limit := debug.SetGCPercent(heapPercent(0)), debug.SetMemoryLimit(heapLimit(0))
+	defer debug.SetGCPercent(percent)
+	defer debug.SetMemoryLimit(limit)
 	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	ticker := time.NewTicker(heapLook)
 	defer ticker.Stop()
@@ -36,6 +37,7 @@ func TendHeap(ctx context.Context) {
 		case <-ticker.C:
 			metrics.Read(live)
 			debug.SetGCPercent(heapPercent(live[0].Value.Uint64()))
+			debug.SetMemoryLimit(heapLimit(live[0].Value.Uint64()))
 		case <-ctx.Done():
 			return
 		}
@@ -49,4 +51,11 @@ func heapPercent(live uint64) int {
 		return 4 * least
 	}
 	return int(min(max(heapRoom*100/live, least), maxPercent))
+}
+
+// heapLimit is the GOMEMLIMIT for so many bytes in use: a heap that grows between two looks is collected before it is as large as the
+// percentage of a small one would let it become.
+func heapLimit(live uint64) int64 {
+	const others = 24 << 20                        // stacks, and what the runtime has for itself
+	return int64(max(2*heapRoom, 2*live) + others) //nolint:gosec // no machine has so much memory
 }
