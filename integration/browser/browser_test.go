@@ -168,15 +168,20 @@ func (w *window) source() string {
 	}
 }
 
-// replaced says whether the document went away between two questions about it: without scripts a page loads itself again every few
-// seconds.
-func replaced(err error) bool { return strings.Contains(err.Error(), "ode with given id") }
+// replaced says whether what was asked about went away meanwhile: a part of a page changes by itself, a form leads to another page, and
+// without scripts the whole page loads itself again every few seconds.
+func replaced(err error) bool {
+	return slices.ContainsFunc([]string{"ode with given id", "target navigated", "find context", "context was destroyed"}, func(says string) bool {
+		return strings.Contains(err.Error(), says)
+	})
+}
 
-// press clicks where no script runs.
+// press clicks on the one element that a selector matches, as soon as it is there.
 func (w *window) press(selector string) {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.ctx, patience)
 	defer cancel()
+	w.until("there is "+selector, func() bool { return w.text(selector) != "" })
 	for {
 		nodes, err := chromedp.Run(ctx, chromedp.Nodes(chromedp.CSS(selector)))
 		if err == nil && len(nodes) == 1 {
@@ -191,16 +196,20 @@ func (w *window) press(selector string) {
 	}
 }
 
-// evaluate is a value of JavaScript.
+// evaluate is a value of JavaScript, which may run more than once.
 func evaluate[T any](w *window, code string) T {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.ctx, patience)
 	defer cancel()
-	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](code))
-	if err != nil {
-		w.t.Fatalf("evaluating %s: %v", code, err)
+	for {
+		value, err := chromedp.Run(ctx, chromedp.Evaluate[T](code))
+		switch {
+		case err == nil:
+			return value
+		case !replaced(err):
+			w.t.Fatalf("evaluating %s: %v", code, err)
+		}
 	}
-	return value
 }
 
 // size sets how large the window is.

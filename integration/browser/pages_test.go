@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 )
 
@@ -148,7 +149,7 @@ func TestKeys(t *testing.T) {
 		t.Fatalf("the search box has %q", typed)
 	}
 	w.do("entering", chromedp.KeyEvent("\r"))
-	w.until("the search is shown", func() bool { return strings.HasSuffix(evaluate[string](w, `location.href`), "/search?q=sale") })
+	w.until("the search is shown", func() bool { return evaluate[string](w, `document.readyState + " " + location.pathname + location.search`) == "complete /search?q=sale" })
 	w.do("tab", chromedp.KeyEvent("\t"))
 	if at := evaluate[string](w, `document.activeElement.className`); at != "skip" {
 		t.Errorf("the first tab leads to %q, not past the navigation", at)
@@ -165,20 +166,20 @@ func TestCampaignIsStopped(t *testing.T) {
 	w := f.opened()
 	w.visit(f.pages[0] + "/campaign?name=blast")
 	w.reads("#campaign", "Sent")
-	w.do("pause", chromedp.Click(chromedp.CSS(`#control button[value=pause]`)))
+	w.press(`#control button[value=pause]`)
 	w.reads("#control", "paused")
-	w.do("resume", chromedp.Click(chromedp.CSS(`#control button[value=resume]`)))
+	w.press(`#control button[value=resume]`)
 	w.until("it goes on", func() bool {
 		return !strings.Contains(w.text("#control"), "paused") && strings.Contains(w.text("#control"), "Pause")
 	})
-	w.do("cancel", chromedp.Click(chromedp.CSS(`#control button[value=cancel]`)))
+	w.press(`#control button[value=cancel]`)
 	w.reads("main", "Cancel campaign blast?")
 	w.shot("cancel")
-	w.do("leave it", chromedp.Click(chromedp.CSS(`a.button`)))
+	w.press(`a.button`)
 	w.reads("#control", "Cancel…")
-	w.do("cancel", chromedp.Click(chromedp.CSS(`#control button[value=cancel]`)))
+	w.press(`#control button[value=cancel]`)
 	w.reads("main", "Cancel campaign blast?")
-	w.do("be sure", chromedp.Click(chromedp.CSS(`button.danger`)))
+	w.press(`button.danger`)
 	w.reads("#control", "cancelled")
 	w.reads("#reasons", "skipped: cancelled")
 }
@@ -191,23 +192,47 @@ func TestDeadLetters(t *testing.T) {
 	w.reads("#letters", "misspelt")
 	f.raw("apns", `{"id":"cut","ids":["aab`) // the page learns of it by itself
 	w.reads("#letters", "not JSON")
-	w.do("open", chromedp.Click(chromedp.CSS(`#letters a[href="/letter?n=1"]`)))
+	w.press(`#letters a[href="/letter?n=1"]`)
 	w.reads("#letter", "mesage")
 	if strings.Contains(w.text("body"), devices(1, 1)[0]) {
 		t.Error("a device token is shown that nobody asked for")
 	}
-	w.do("ask for it", chromedp.Click(chromedp.CSS(`a[href*="tokens=yes"]`)))
+	w.press(`a[href*="tokens=yes"]`)
 	w.reads("#letter", devices(1, 1)[0])
-	w.do("requeue", chromedp.Click(chromedp.CSS(`button[value=requeue]`)))
+	w.press(`button[value=requeue]`)
 	w.reads("main", "its job is wrong")
 	w.visit(f.pages[0] + "/letter?n=1")
-	w.do("drop", chromedp.Click(chromedp.CSS(`button[value=drop]`)))
+	w.press(`button[value=drop]`)
 	w.reads("main", "Delete dead letter 1?")
-	w.do("be sure", chromedp.Click(chromedp.CSS(`button.danger`)))
+	w.press(`button.danger`)
 	w.until("it is gone", func() bool {
 		says := w.text("#letters")
 		return strings.Contains(says, "not JSON") && !strings.Contains(says, "misspelt")
 	})
+}
+
+// TestPressed holds a button down while its part changes: the click must still be one.
+func TestPressed(t *testing.T) {
+	f := newFleet(t, trouble)
+	f.raw("apns", `{"id":"first","mesage":"Hello","ids":["`+devices(1, 1)[0]+`"]}`)
+	w := f.opened()
+	w.visit(f.pages[0] + "/dead")
+	w.reads("#letters", "first")
+	w.reads("#live", "live")
+	at := evaluate[struct{ X, Y float64 }](w, `(() => {
+		const box = document.querySelector("#letters button[value=requeue]").getBoundingClientRect();
+		return {X: box.x + box.width / 2, Y: box.y + box.height / 2};
+	})()`)
+	mouse := func(kind input.DispatchMouseEventType) {
+		w.do("the mouse", command(input.DispatchMouseEvent, input.DispatchMouseEventParams{
+			Type: kind, X: at.X, Y: at.Y, Button: input.MouseButtonLeft, ClickCount: 1,
+		}))
+	}
+	mouse(input.DispatchMouseEventTypeMousePressed)
+	f.raw("apns", `{"id":"second","mesage":"Hello","ids":["`+devices(1, 1)[0]+`"]}`)
+	w.until("the news waits", func() bool { return evaluate[bool](w, `document.getElementById("letters").hasAttribute("data-waits")`) })
+	mouse(input.DispatchMouseEventTypeMouseReleased)
+	w.reads("main", "its job is wrong")
 }
 
 func TestRequeue(t *testing.T) {
@@ -216,13 +241,13 @@ func TestRequeue(t *testing.T) {
 	w := f.opened()
 	w.visit(f.pages[0] + "/dead")
 	w.reads("#letters", "early")
-	w.do("requeue too early", chromedp.Click(chromedp.CSS(`#letters button[value=requeue]`)))
+	w.press(`#letters button[value=requeue]`)
 	w.reads("main", "no worker was started with apns credentials for app")
 	f.addApp("late")
 	w.visit(f.pages[0] + "/apps")
 	w.reads("#apps", "late")
 	w.visit(f.pages[0] + "/dead")
-	w.do("requeue", chromedp.Click(chromedp.CSS(`#letters button[value=requeue]`)))
+	w.press(`#letters button[value=requeue]`)
 	w.reads("#letters", "There are no dead letters")
 	w.visit(f.pages[0] + "/events?q=early")
 	w.reads("#events", "segment")
@@ -251,7 +276,7 @@ func TestLogin(t *testing.T) {
 	if cookie := evaluate[string](w, `document.cookie`); cookie != "" {
 		t.Errorf("scripts can read the session: %q", cookie)
 	}
-	w.do("log out", chromedp.Click(chromedp.CSS("footer button")))
+	w.press("footer button")
 	w.reads("main", "Log in")
 	for path, want := range map[string]int{"/": http.StatusUnauthorized, "/healthz": http.StatusOK, "/metrics": http.StatusOK} {
 		resp, err := http.Get(f.pages[0] + path)

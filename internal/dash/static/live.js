@@ -28,8 +28,16 @@
     state.classList.toggle("trouble", trouble);
   };
 
-  // Somebody who marks text, or is at a form, is not disturbed; the part is replaced when he is done.
+  // What a button of the mouse or a finger is down on: a click is only one where both ends of it are on the same element.
+  let pressed = null;
+  document.addEventListener("pointerdown", (event) => { pressed = event.target; });
+  for (const end of ["pointerup", "pointercancel"]) {
+    document.addEventListener(end, () => setTimeout(() => { pressed = null; }));
+  }
+
+  // Somebody who presses a button, marks text, or is at a form, is not disturbed; the part is replaced when he is done.
   const busy = (part) => {
+    if (pressed && part.contains(pressed)) return true;
     const at = document.activeElement;
     if (at && part.contains(at) && at.matches("input, select, textarea")) return true;
     const marked = window.getSelection();
@@ -41,9 +49,11 @@
     if (!part || part.hasAttribute("data-still")) return;
     if (busy(part)) {
       waiting.set(id, html);
+      part.toggleAttribute("data-waits", true);
       return;
     }
     waiting.delete(id);
+    part.toggleAttribute("data-waits", false);
     if (part.innerHTML === html) return;
     const focused = part.contains(document.activeElement) ? [...part.querySelectorAll(focusable)].indexOf(document.activeElement) : -1;
     const scrolled = [...part.querySelectorAll(".scroll")].map((area) => area.scrollLeft);
