@@ -149,7 +149,9 @@ func TestKeys(t *testing.T) {
 		t.Fatalf("the search box has %q", typed)
 	}
 	w.do("entering", chromedp.KeyEvent("\r"))
-	w.until("the search is shown", func() bool { return evaluate[string](w, `document.readyState + " " + location.pathname + location.search`) == "complete /search?q=sale" })
+	w.until("the search is shown", func() bool {
+		return evaluate[string](w, `document.readyState + " " + location.pathname + location.search`) == "complete /search?q=sale"
+	})
 	w.do("tab", chromedp.KeyEvent("\t"))
 	if at := evaluate[string](w, `document.activeElement.className`); at != "skip" {
 		t.Errorf("the first tab leads to %q, not past the navigation", at)
