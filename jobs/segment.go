@@ -57,11 +57,10 @@ type Try struct {
 	Status int
 }
 
-// NewSegment makes the segment of a whole job as it came from PUSH_JOBS: msgID is its Nats-Msg-Id header ("" if none),
-// sequence and stored are where and when the broker stored it. The job must come from Decode.
-func NewSegment(j *Job, lane Lane, msgID string, sequence uint64, stored time.Time) *Segment {
+// NewSegment makes the segment of a whole job as it came from PUSH_JOBS: body is what Decode made the job of, and is kept; msgID is its
+// Nats-Msg-Id header ("" if none), sequence and stored are where and when the broker stored it.
+func NewSegment(j *Job, body []byte, lane Lane, msgID string, sequence uint64, stored time.Time) *Segment {
 	id, explicit := ResolveID(j.ID, msgID, sequence, stored)
-	body := []byte(j.source)
 	return &Segment{
 		Job: j, JobID: id, Lane: lane, Whole: true, Segments: 1, Total: j.Recipients(),
 		Published: stored, Fingerprint: Fingerprint(body), Explicit: explicit, Body: body,

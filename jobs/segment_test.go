@@ -19,8 +19,8 @@ var cmpSegment = cmp.Options{cmpJob, cmpopts.IgnoreFields(Segment{}, "Body")}
 // wholeSegment is a job of five recipients as it came from PUSH_JOBS.
 func wholeSegment(t testing.TB) *Segment {
 	t.Helper()
-	job := mustDecode(t, APNS, `{"title":"T","ids":["a0","a1","a2","a3","a4"],"message":"<caf\u00e9>","id":"promo-7"}`)
-	return NewSegment(job, LaneNormal, "other", 7, at("2026-11-23T10:00:00.123Z"))
+	const body = `{"title":"T","ids":["a0","a1","a2","a3","a4"],"message":"<caf\u00e9>","id":"promo-7"}`
+	return NewSegment(mustDecode(t, APNS, body), []byte(body), LaneNormal, "other", 7, at("2026-11-23T10:00:00.123Z"))
 }
 
 func roundTrip(t testing.TB, s *Segment) *Segment {
@@ -41,7 +41,7 @@ func roundTrip(t testing.TB, s *Segment) *Segment {
 
 func TestWholeSegmentCarriesTheOriginalBytes(t *testing.T) {
 	const body = "{ \"ids\":\"ab\",\n\"message\":\"caf\\u00e9\" }"
-	s := NewSegment(mustDecode(t, APNS, body), LaneHigh, "", 7, at("2026-11-23T10:00:00.123Z"))
+	s := NewSegment(mustDecode(t, APNS, body), []byte(body), LaneHigh, "", 7, at("2026-11-23T10:00:00.123Z"))
 	if s.JobID != "PUSH_JOBS-7-"+base36(s.Published.UnixMilli()) || s.Explicit || !s.Whole || s.Segments != 1 || s.Total != 1 {
 		t.Errorf("%+v", s)
 	}
@@ -138,8 +138,8 @@ func TestTriesTravelInGroups(t *testing.T) {
 }
 
 func TestSegmentOfATopic(t *testing.T) {
-	job := mustDecode(t, GCM, `{"topic":"news","message":"m"}`)
-	s := NewSegment(job, LaneBulk, "digest-1", 7, at("2026-11-23T10:00:00Z"))
+	const body = `{"topic":"news","message":"m"}`
+	s := NewSegment(mustDecode(t, GCM, body), []byte(body), LaneBulk, "digest-1", 7, at("2026-11-23T10:00:00Z"))
 	if diff := cmp.Diff(s, roundTrip(t, s), cmpSegment); diff != "" {
 		t.Error(diff)
 	}
@@ -281,7 +281,8 @@ func TestNewerSegmentIsRecognised(t *testing.T) {
 
 func TestSegmentRecipientsLimit(t *testing.T) {
 	ids := strings.TrimSuffix(strings.Repeat(`"ab",`, MaxSegmentRecipients+1), ",")
-	whole := NewSegment(mustDecode(t, APNS, `{"ids":[`+ids+`]}`), LaneNormal, "", 1, at("2026-11-23T10:00:00Z"))
+	body := `{"ids":[` + ids + `]}`
+	whole := NewSegment(mustDecode(t, APNS, body), []byte(body), LaneNormal, "", 1, at("2026-11-23T10:00:00Z"))
 	if diff := cmp.Diff(whole, roundTrip(t, whole), cmpSegment); diff != "" {
 		t.Errorf("a parked job may be larger than a segment: %s", diff)
 	}
@@ -341,7 +342,7 @@ func TestSegmentRoundTrip(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", body, err)
 		}
-		s := NewSegment(job, rapid.SampledFrom(Lanes()).Draw(t, "lane"), "", rapid.Uint64().Draw(t, "sequence"), at("2026-11-23T10:00:00.123456789Z"))
+		s := NewSegment(job, body, rapid.SampledFrom(Lanes()).Draw(t, "lane"), "", rapid.Uint64().Draw(t, "sequence"), at("2026-11-23T10:00:00.123456789Z"))
 		s.Explicit, s.Requeued = rapid.Bool().Draw(t, "explicit"), rapid.Bool().Draw(t, "requeued")
 		s.Round = rapid.IntRange(0, 1<<31-1).Draw(t, "round")
 		if n := len(job.IDs); rapid.Bool().Draw(t, "split") {

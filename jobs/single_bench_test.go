@@ -14,7 +14,7 @@ func BenchmarkSingle(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if seg := NewSegment(job, LaneNormal, "", uint64(i), time.Unix(1795430000, 0)); seg.JobID == "" {
+		if seg := NewSegment(job, body, LaneNormal, "", uint64(i), time.Unix(1795430000, 0)); seg.JobID == "" {
 			b.Fatal("no id")
 		}
 	}

@@ -100,7 +100,7 @@ func TestVarText(t *testing.T) {
 // TestVarsTravelWithTheirRecipients through a split and over the wire, under a schema that older workers leave alone.
 func TestVarsTravelWithTheirRecipients(t *testing.T) {
 	const body = `{"title":"{{n}}","id":"promo-7","recipients":[{"id":"aa","vars":{"n":"1"}},{"id":"bb"},{"vars":{"n":3,"m":"\u0033"},"id":"cc"},{"id":"dd","vars":{"n":true}}],"thread_id":"t"}`
-	whole := NewSegment(mustDecode(t, APNS, body), LaneNormal, "", 1, time.Unix(1, 0))
+	whole := NewSegment(mustDecode(t, APNS, body), []byte(body), LaneNormal, "", 1, time.Unix(1, 0))
 	header, written, err := whole.Encode()
 	if err != nil || string(written) != body || header[HeaderSchema][0] != "2" {
 		t.Fatal(err, header, string(written))

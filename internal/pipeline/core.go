@@ -175,7 +175,7 @@ func read(d Delivery, platform jobs.Platform, lane jobs.Lane) (*jobs.Segment, er
 	if err != nil {
 		return nil, err
 	}
-	return jobs.NewSegment(job, lane, first(d.Header, "Nats-Msg-Id"), d.Sequence, d.Stored), nil
+	return jobs.NewSegment(job, d.Body, lane, first(d.Header, "Nats-Msg-Id"), d.Sequence, d.Stored), nil
 }
 
 // work handles a delivery of PUSH_WORK: a segment, or a whole job that was scheduled or parked.

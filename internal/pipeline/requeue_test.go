@@ -21,7 +21,7 @@ func (w *world) requeue(t *testing.T, letter Letter) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		seg = jobs.NewSegment(decoded, lane, "", letter.Event.Dead.Sequence, letter.Published)
+		seg = jobs.NewSegment(decoded, letter.Body, lane, "", letter.Event.Dead.Sequence, letter.Published)
 		seg.JobID = letter.Event.Job
 	} else {
 		var err error

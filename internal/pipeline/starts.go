@@ -220,7 +220,5 @@ func unread(d Delivery, platform jobs.Platform, lane jobs.Lane) *jobs.Segment {
 	if job.App == "" {
 		job.App = results.UnreadableApp
 	}
-	seg := jobs.NewSegment(job, lane, first(d.Header, "Nats-Msg-Id"), d.Sequence, d.Stored)
-	seg.Fingerprint, seg.Body = jobs.Fingerprint(d.Body), d.Body
-	return seg
+	return jobs.NewSegment(job, d.Body, lane, first(d.Header, "Nats-Msg-Id"), d.Sequence, d.Stored)
 }

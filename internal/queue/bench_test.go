@@ -59,7 +59,7 @@ func benchmarkJobs(b *testing.B, always bool) {
 			b.Error(err)
 			return pipeline.Leave
 		}
-		seg := jobs.NewSegment(job, jobs.LaneNormal, "", d.Sequence, d.Stored)
+		seg := jobs.NewSegment(job, d.Body, jobs.LaneNormal, "", d.Sequence, d.Stored)
 		if earlier, err := c.Commit(ctx, eventOf(seg, "w")); err != nil || earlier != nil {
 			b.Error(fmt.Errorf("%v, %w", earlier, err))
 		}

@@ -86,7 +86,7 @@ func segment(t *testing.T, id string, n int) *jobs.Segment {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return jobs.NewSegment(job, jobs.LaneNormal, "", 1, time.Now())
+	return jobs.NewSegment(job, []byte(body), jobs.LaneNormal, "", 1, time.Now())
 }
 
 // eventOf is an event in which all recipients of the segment were accepted.

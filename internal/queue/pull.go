@@ -111,6 +111,7 @@ type pull struct {
 	busy     bool // the last pull brought as much as was asked for
 	granted  int  // slots that the seat got last
 	reserved int  // slots taken for deliveries that are asked for
+	cost     int  // slots that the last delivery took: the next ones are taken to be like it
 	waiting  []*held
 	fresh    []*held        // have their slots, and are handed out next
 	handlers sync.WaitGroup // one for each delivery that is handled
@@ -228,6 +229,7 @@ func (p *pull) shut(ctx, work context.Context) bool {
 func (p *pull) place(ctx, work context.Context) {
 	defer p.seat.cancel()
 	if what, _ := p.wait(ctx, work, p.seat.ask(1), nil); what == gotSlot {
+		p.seat.add(p.waiting[0].slots - p.granted)
 		p.fresh = append(p.fresh, p.waiting[0])
 		p.waiting = p.waiting[1:]
 		p.busy = true
@@ -255,8 +257,8 @@ func (p *pull) fetch(ctx, work context.Context) {
 		return
 	}
 	p.reserved = p.granted
-	want := p.reserved
-	if err := p.line.ask(pullRequest{Batch: want, NoWait: true, Bytes: p.Slots.room(want, p.conn.MaxPayload()+messageFrame)}); err != nil {
+	want := max(p.reserved/max(p.cost, 1), 1)
+	if err := p.line.ask(pullRequest{Batch: want, NoWait: true, Bytes: p.Slots.room(p.reserved, p.conn.MaxPayload()+messageFrame)}); err != nil {
 		p.release()
 		p.fail(ctx, work, err)
 		return
@@ -268,7 +270,7 @@ func (p *pull) fetch(ctx, work context.Context) {
 		p.reopen()
 	}
 	// Less than asked for: the queue is empty now. Then it is cheaper to be told when the next message comes.
-	p.busy = (p.reserved == 0 || p.line != nil && p.line.more) && p.trouble == nil
+	p.busy = p.line != nil && (p.line.got == want || p.line.more) && p.trouble == nil
 	p.release()
 }
 
@@ -318,10 +320,12 @@ func (p *pull) receive(a arrival) (complete bool) {
 		p.log.Error().Err(err).Msg("the broker handed over a message without its place in the stream")
 		return false
 	}
-	h := &held{msg: a.msg, meta: meta, slots: 1, lease: p.conn.leases.take(a.msg.Reply, p.ackWait, a.line.since)}
+	h := &held{msg: a.msg, meta: meta, slots: p.Slots.cost(len(a.msg.Data)), lease: p.conn.leases.take(a.msg.Reply, p.ackWait, a.line.since)}
+	p.cost = h.slots
 	if p.reserved > 0 {
-		h.slots = min(p.Slots.cost(len(a.msg.Data)), p.reserved)
-		p.reserved -= h.slots
+		kept := min(h.slots, p.reserved)
+		p.reserved -= kept
+		p.seat.add(h.slots - kept)
 		p.fresh = append(p.fresh, h)
 	} else {
 		p.waiting = append(p.waiting, h)

@@ -146,7 +146,7 @@ func (l *DeadLetter) segment() (*jobs.Segment, error) {
 		if published.IsZero() {
 			published = l.Stored
 		}
-		seg := jobs.NewSegment(job, lane, "", l.StreamSequence, published)
+		seg := jobs.NewSegment(job, l.Body, lane, "", l.StreamSequence, published)
 		seg.JobID, seg.Explicit = l.Job, !strings.HasPrefix(l.Job, jobs.StreamJobs)
 		return seg, nil
 	}

@@ -148,6 +148,15 @@ func (t *Seat) ask(want int) <-chan int {
 	return t.granted
 }
 
+// add takes slots beyond what there is: for deliveries that came larger than what was free when they were asked for. Nobody gets any until
+// as many have been given back.
+func (t *Seat) add(n int) {
+	s := t.slots
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.take(t, n)
+}
+
 // cancel ends the waiting. What was granted meanwhile goes back.
 func (t *Seat) cancel() {
 	s := t.slots
@@ -172,6 +181,14 @@ func (t *Seat) give(n int) {
 	defer s.mu.Unlock()
 	s.put(t, n)
 	s.serve()
+}
+
+func (s *Slots) take(t *Seat, n int) {
+	s.taken += n
+	t.app.taken += n
+	if t.lane != jobs.LaneHigh {
+		s.plain += n
+	}
 }
 
 func (s *Slots) put(t *Seat, n int) {
@@ -202,11 +219,7 @@ func (s *Slots) serve() {
 		// Everybody who waits gets a part of what there is; who comes first gets no more than that.
 		n := min(next.want, max(1, s.open(next)/len(s.waiting)))
 		s.leaveLine(next)
-		s.taken += n
-		next.app.taken += n
-		if next.lane != jobs.LaneHigh {
-			s.plain += n
-		}
+		s.take(next, n)
 		s.served, next.app.served = next.app.pass, next.pass
 		next.app.pass += float64(n) / float64(max(s.weights[next.name], 1))
 		next.pass += float64(n) / laneWeights[next.lane]

@@ -140,6 +140,27 @@ func TestSlotsAreKept(t *testing.T) {
 	}
 }
 
+// What came larger than it was asked for is made up for before anybody gets more.
+func TestSlotsAreOverdrawn(t *testing.T) {
+	s := NewSlots(SlotOptions{Size: 8})
+	large, other := s.Seat(Turn{App: "a"}), s.Seat(Turn{App: "a", Lane: jobs.LaneBulk})
+	if n := got(large.ask(2)); n != 2 {
+		t.Fatalf("%d of 2", n)
+	}
+	large.add(9)
+	if n := got(other.ask(1)); n != 0 {
+		t.Errorf("%d of 8 slots, of which 11 are taken", n)
+	}
+	large.give(3)
+	if n := got(other.granted); n != 0 {
+		t.Errorf("%d of 8 slots, of which 8 are taken", n)
+	}
+	large.give(1)
+	if n := got(other.granted); n != 1 {
+		t.Errorf("%d of 8 slots, of which 7 are taken", n)
+	}
+}
+
 // Whatever pulls do, slots are neither lost nor made, and none is free while somebody waits who may have it.
 func TestSlotsAddUp(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

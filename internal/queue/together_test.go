@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -189,6 +190,46 @@ func TestLargeDeliveriesTakeMoreSlots(t *testing.T) {
 	// The one that waits in advance and the last one of a request may be over.
 	if limit := slots*bytes + 2*c.MaxPayload(); count != 763 || most > limit {
 		t.Errorf("%d handled, %d bytes at one time, the limit is %d", count, most, limit)
+	}
+}
+
+// TestLargeDeliveriesKeepTheirSlots: however often one is done and the next one comes, no more of them are held than there are slots for.
+func TestLargeDeliveriesKeepTheirSlots(t *testing.T) {
+	t.Parallel()
+	_, c := broker(t)
+	const n, slots, bytes, each = 60, 64, 4 << 10, 10
+	body := []byte(`"` + strings.Repeat("x", each*bytes-100) + `"`)
+	for range n {
+		if _, err := c.PublishJob(t.Context(), jobs.APNS, jobs.LaneNormal, "default", "", body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var running, handled atomic.Int32
+	next := make(chan struct{})
+	ctx, stop := context.WithCancel(t.Context())
+	limited := NewSlots(SlotOptions{Size: slots, Bytes: bytes})
+	done := make(chan error, 1)
+	go func() {
+		done <- c.Pull(ctx, Puller{Stream: jobs.StreamJobs, Durable: durable, Slots: limited, Handle: func(context.Context, pipeline.Delivery) pipeline.Disposition {
+			running.Add(1)
+			<-next
+			running.Add(-1)
+			handled.Add(1)
+			return pipeline.Ack
+		}})
+	}()
+	for i := range int32(n) {
+		full := min(slots/each, n-i)
+		until(t, "as many are handled as there are slots for", func() bool { return handled.Load() == i && running.Load() >= full })
+		if now, limit := running.Load(), int32(slots/each+1); now > limit {
+			t.Fatalf("%d at one time after %d were handled; there are slots for %d", now, i, limit)
+		}
+		next <- struct{}{}
+	}
+	until(t, "no slot is held", func() bool { return limited.Taken() == 0 })
+	stop()
+	if err := receive(t, "the end of Pull", done); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -18,7 +18,7 @@ func waiting(t *testing.T, id, campaign string, at time.Time) *jobs.Segment {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return jobs.NewSegment(job, jobs.LaneNormal, "", 1, time.Now().Add(-time.Minute))
+	return jobs.NewSegment(job, []byte(body), jobs.LaneNormal, "", 1, time.Now().Add(-time.Minute))
 }
 
 func TestOrders(t *testing.T) {
