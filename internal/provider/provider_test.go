@@ -168,24 +168,6 @@ func TestPayloadOverTheLimitIsAFaultOfTheJob(t *testing.T) {
 	}
 }
 
-// The ids are fixed for ever: another worker, or a later version, has to make the same ones.
-func TestAPNSIDs(t *testing.T) {
-	got := apnsIDs("default", "promo-7", []int{0, 1, 1000})
-	want := apnsIDs("default", "promo-7", []int{0, 1, 1000})
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
-	}
-	seen := map[string]bool{}
-	for _, ids := range [][]string{got, apnsIDs("default", "promo-8", []int{0}), apnsIDs("other", "promo-7", []int{0})} {
-		for _, id := range ids {
-			if seen[id] || len(id) != 36 || id != strings.ToLower(id) || id[14] != '5' {
-				t.Errorf("id %q", id)
-			}
-			seen[id] = true
-		}
-	}
-}
-
 func prepareGCM(t *testing.T, protocol gcm.Protocol, now time.Time, body string) (*gcmBatch, error) {
 	t.Helper()
 	app := &gcmApp{GCMParams: GCMParams{Protocol: protocol, Now: func() time.Time { return now }, Notice: func(text string) { t.Log(text) }}, noticed: map[string]bool{}}
