@@ -66,6 +66,12 @@ func AnyFilter(p Platform, app string, lane Lane) string {
 	return subjectAny + string(p) + "." + app + "." + string(lane) + ".>"
 }
 
+// LaterDurable is the consumer of PUSH_WORK that counts what an app has for later, and takes nothing: "apns-default-later".
+func LaterDurable(p Platform, app string) string { return string(p) + "-" + app + "-later" }
+
+// LaterFilter is the filter subject of LaterDurable: "push.later.apns.default.>".
+func LaterFilter(p Platform, app string) string { return subjectLater + string(p) + "." + app + ".>" }
+
 // Tail is what the subjects of one segment's copies have in common: "<platform>.<app>.<lane>.<job>.<segment>.<round>".
 type Tail struct {
 	Platform Platform

@@ -8,6 +8,8 @@ const (
 	DeadPayload = "payload"
 	// DeadUnknownApp is a job of an app without credentials.
 	DeadUnknownApp = "unknown_app"
+	// DeadBacklogFull is a job that would have been put aside, for which its app's backlog had no room left.
+	DeadBacklogFull = "app_backlog_full"
 	// DeadIDReused is a job whose id another job has.
 	DeadIDReused = "id_reused"
 	// DeadPoison is a job or segment that took its worker with it, again and again.
@@ -18,5 +20,5 @@ const (
 
 // DeadReasons are all of them.
 func DeadReasons() []string {
-	return []string{DeadInvalid, DeadPayload, DeadUnknownApp, DeadIDReused, DeadPoison, DeadCorrupt}
+	return []string{DeadInvalid, DeadPayload, DeadUnknownApp, DeadBacklogFull, DeadIDReused, DeadPoison, DeadCorrupt}
 }

@@ -93,6 +93,7 @@ func (w *Worker) state(started time.Time) *dash.State {
 	for _, a := range w.registry.States() {
 		one := dash.AppState{
 			Platform: a.Platform, App: a.App, Counts: byApp[[2]string{string(a.Platform), a.App}], Expires: a.CredentialExpires, Connections: a.Connections,
+			Backlog: w.core.Backlog(a.Platform, a.App),
 		}
 		if b := w.core.Breaker(a.Platform, a.App); b.Open {
 			one.Open, one.Until = true, b.Until
@@ -112,6 +113,9 @@ func countsOf(a obs.AppReading) dash.Counts {
 
 // describe fills in what the settings say of an app. No secret is among it.
 func (w *Worker) describe(one *dash.AppState, settings *config.App) {
+	if settings != nil {
+		one.BacklogLimit = int64(settings.Backlog)
+	}
 	switch {
 	case settings == nil:
 	case one.Platform == jobs.APNS && settings.APNS != nil:

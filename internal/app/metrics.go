@@ -41,8 +41,11 @@ func (s *sources) apps() []obs.AppState {
 	out := make([]obs.AppState, len(states))
 	for i, a := range states {
 		out[i] = obs.AppState{
-			Platform: string(a.Platform), App: a.App, BreakerOpen: s.worker.core.Breaker(a.Platform, a.App).Open,
+			Platform: string(a.Platform), App: a.App, BreakerOpen: s.worker.core.Breaker(a.Platform, a.App).Open, Backlog: s.worker.core.Backlog(a.Platform, a.App),
 			Connections: a.Connections, UnderWay: a.UnderWay, CredentialExpires: a.CredentialExpires, ClockSkew: a.ClockSkew,
+		}
+		if app, ok := s.worker.registry.App(a.Platform, a.App); ok {
+			out[i].BacklogLimit = app.Backlog()
 		}
 	}
 	return out

@@ -46,7 +46,7 @@ func (m material) sameSettings(o material, platform jobs.Platform) bool {
 	if m.app == nil || o.app == nil {
 		return m.app == o.app
 	}
-	if m.app.MaxAttempts != o.app.MaxAttempts || m.app.MessageIDs != o.app.MessageIDs {
+	if m.app.MaxAttempts != o.app.MaxAttempts || m.app.Backlog != o.app.Backlog || m.app.MessageIDs != o.app.MessageIDs {
 		return false
 	}
 	if platform == jobs.APNS {
@@ -107,7 +107,7 @@ func (k *keeper) openAPNS(to *side) error {
 		Name: name, Client: client, Topic: s.Topic,
 		ErrorTimeout: time.Duration(s.DefaultErrorTimeout * float64(time.Second)), Expiration: time.Duration(s.DefaultExpirationOffset) * time.Second,
 		BatchSize: s.DefaultBatchSize, MaxPayloadLength: s.DefaultMaxPayloadLength, Retries: s.DefaultRetries,
-		MaxAttempts: to.app.MaxAttempts, MessageIDs: to.app.MessageIDs, Rate: to.rate, Source: s.KeyFile + s.Certificate, // one of them
+		MaxAttempts: to.app.MaxAttempts, Backlog: int64(to.app.Backlog), MessageIDs: to.app.MessageIDs, Rate: to.rate, Source: s.KeyFile + s.Certificate, // one of them
 		WrongEnvironment: func(detail string) { k.alarm(jobs.APNS, name, stateWrongEnvironment, detail) },
 	})
 	return nil
@@ -152,7 +152,7 @@ func (k *keeper) openGCM(to *side) error {
 	}
 	to.google = connection
 	to.sender = provider.NewGCM(provider.GCMParams{
-		Name: name, Client: connection, Protocol: client.Protocol, Project: to.project, Now: k.now, MaxAttempts: to.app.MaxAttempts, MessageIDs: to.app.MessageIDs, Rate: to.rate,
+		Name: name, Client: connection, Protocol: client.Protocol, Project: to.project, Now: k.now, MaxAttempts: to.app.MaxAttempts, Backlog: int64(to.app.Backlog), MessageIDs: to.app.MessageIDs, Rate: to.rate,
 		Notice:          func(text string) { log.Warn().Msg(text) },
 		PushKeyRejected: func(detail string) { k.alarm(jobs.GCM, name, statePushKeyRejected, detail) },
 	})

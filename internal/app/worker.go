@@ -121,7 +121,7 @@ func (w *Worker) begin(ctx context.Context) error {
 		Events: w.broker, Work: w.broker, Status: w.broker, Dead: w.broker, Claims: w.broker, Clock: w.broker, Control: orders, Apps: w.registry,
 		Observer: observed, Random: rand.Float64, Wait: wait,
 		MaxPayload: w.broker.MaxPayload(), MaxSegments: c.MaxSegments, Worker: c.Worker,
-		AckWait: c.AckWait, UnknownAppGrace: c.UnknownAppGrace, Nonce: uuid.NewString, Draining: running,
+		AckWait: c.AckWait, UnknownAppGrace: c.UnknownAppGrace, StrangerBacklog: int64(config.DefaultBacklog), Nonce: uuid.NewString, Draining: running,
 	}))
 	// Segments have slots of their own, as many as are sent at once: a worker that pulled more would keep them from the others.
 	deliveries, segments := queue.NewSlots(queue.SlotOptions{

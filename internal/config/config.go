@@ -96,6 +96,9 @@ type App struct {
 	// Weight is the app's part in the turns when several apps have work, 1 to 100: one with 3 sends three times as much as one
 	// with 1. Default 1.
 	Weight int `yaml:"weight"`
+	// Backlog is about how many bytes of the app's jobs and segments may wait on each platform, now or for later, because it is paused, can't
+	// send, is over its rate or they are not due: a job that would have to wait beyond that becomes a dead letter. Default DefaultBacklog; 0 is no limit.
+	Backlog Size `yaml:"backlog"`
 	// Rate is how many notifications may be sent to both platforms together, by all workers together. "" is no limit, the default.
 	Rate Rate `yaml:"rate"`
 	// Burst is how many of them may go at once after a silence. 0, the default, is a quarter of a second's.
@@ -209,8 +212,11 @@ func Default() *Config {
 	}
 }
 
+// DefaultBacklog is App.Backlog where nothing is said. It has room for about a million jobs of one recipient.
+const DefaultBacklog Size = 1 << 30
+
 // DefaultApp is an app of which nothing is said yet.
-func DefaultApp() *App { return &App{MaxAttempts: 10, Weight: 1} }
+func DefaultApp() *App { return &App{MaxAttempts: 10, Weight: 1, Backlog: DefaultBacklog} }
 
 // DefaultAPNS is the apns section of an app of which nothing is said yet: the defaults of the reference.
 func DefaultAPNS() *APNS {

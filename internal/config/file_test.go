@@ -82,7 +82,7 @@ func TestManyUnknownKeys(t *testing.T) {
 		lines = append(lines, line)
 	}
 	want := []string{
-		`5:1: unknown key "max_segment"; did you mean "max_segments"?`, `6:12: unknown key "a5"; known here: apns, gcm, max_attempts, weight, rate, burst, message_ids`,
+		`5:1: unknown key "max_segment"; did you mean "max_segments"?`, `6:12: unknown key "a5"; known here: apns, gcm, max_attempts, weight, backlog, rate, burst, message_ids`,
 		`6:19: unknown key "gmc"; did you mean "gcm"?`, `7:11: "30" is not a duration; write a number with its unit: 500ms, 30s, 5m or 24h`,
 	}
 	if diff := cmp.Diff(want, lines); diff != "" {

@@ -70,7 +70,7 @@ func TestDefaults(t *testing.T) {
 			DefaultBatchSize: 100, DefaultMaxPayloadLength: 0, DefaultRetries: 5, FeedbackInterval: time.Hour,
 		},
 		GCM:         &GCM{Protocol: "v1", Engine: "pipelined", Connections: 4, QuotaPerMinute: 600_000},
-		MaxAttempts: 10, Weight: 1,
+		MaxAttempts: 10, Weight: 1, Backlog: 1 << 30,
 	}
 	if diff := cmp.Diff(map[string]*App{"a": app}, c.Apps); diff != "" {
 		t.Error(diff)
@@ -126,7 +126,7 @@ func TestVariablesOfOtherPrograms(t *testing.T) {
 	if c.NATS.URL.Reveal() != "nats://other" || c.NATS.Creds != "/other.creds" {
 		t.Errorf("%+v", c.NATS)
 	}
-	if diff := cmp.Diff(map[string]*App{"default": {MaxAttempts: 10, Weight: 1, GCM: &GCM{Protocol: "v1", Engine: "pipelined", Connections: 4, QuotaPerMinute: 600_000, ServiceAccount: "/google.json"}}}, c.Apps); diff != "" {
+	if diff := cmp.Diff(map[string]*App{"default": {MaxAttempts: 10, Weight: 1, Backlog: 1 << 30, GCM: &GCM{Protocol: "v1", Engine: "pipelined", Connections: 4, QuotaPerMinute: 600_000, ServiceAccount: "/google.json"}}}, c.Apps); diff != "" {
 		t.Errorf("no app configured: %s", diff)
 	}
 	ours := map[string]string{"VOLLEY_NATS_URL": "nats://ours", "VOLLEY_NATS_CREDS": "/our.creds"}

@@ -27,6 +27,14 @@ type app struct {
 	Age     time.Duration
 }
 
+// BacklogFull is how full the app's backlog is, in percent; 0 if that is not known or not worth a word.
+func (a *app) BacklogFull() int64 {
+	if a.BacklogLimit <= 0 || a.Backlog < a.BacklogLimit/10 {
+		return 0
+	}
+	return min(a.Backlog/max(a.BacklogLimit/100, 1), 100)
+}
+
 // Provider is who is sent to.
 func (a *app) Provider() string {
 	if a.Platform == jobs.APNS {
@@ -102,6 +110,7 @@ func (a *app) join(b *AppState) {
 	}
 	a.MaxConnections += b.MaxConnections
 	a.Limit += b.Limit
+	a.Backlog, a.BacklogLimit = max(a.Backlog, b.Backlog), max(a.BacklogLimit, b.BacklogLimit) // of the one queue that all put aside on
 	a.Counts.Add(b.Counts)
 	if !b.Expires.IsZero() && (a.Expires.IsZero() || b.Expires.Before(a.Expires)) {
 		a.Expires = b.Expires

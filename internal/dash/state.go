@@ -103,6 +103,9 @@ type AppState struct {
 	// Connections is how many are open, -1 where that is not known; MaxConnections the limit.
 	Connections    int `json:"connections"`
 	MaxConnections int `json:"max_connections,omitempty"`
+	// Backlog is about how many bytes are put aside as far as this worker knows, 0 if it does not; BacklogLimit how many may be, 0 for no limit.
+	Backlog      int64 `json:"backlog,omitempty"`
+	BacklogLimit int64 `json:"backlog_limit,omitempty"`
 	// Limit is the share of a project's quota that this worker keeps to, in messages a minute; 0 for none.
 	Limit int `json:"limit,omitempty"`
 }

@@ -24,7 +24,7 @@ import (
 func everything() Sources {
 	return Sources{
 		Apps: func() []AppState {
-			return []AppState{{Platform: "apns", App: "shop", BreakerOpen: true, Connections: 2, UnderWay: 7, CredentialExpires: time.Unix(1795430000, 0), ClockSkew: -90 * time.Second}}
+			return []AppState{{Platform: "apns", App: "shop", BreakerOpen: true, Connections: 2, UnderWay: 7, CredentialExpires: time.Unix(1795430000, 0), ClockSkew: -90 * time.Second, Backlog: 600, BacklogLimit: 1024}}
 		},
 		Worker: func() WorkerState {
 			return WorkerState{Connected: true, Draining: true, Reconnects: 3, ClockOffset: time.Second, Slots: []SlotState{{"segments", 1, 4}}}
@@ -182,6 +182,8 @@ func TestScrapeAsksItsSources(t *testing.T) {
 	want := `volley_broker_clock_offset_seconds 1
 volley_broker_connected 1
 volley_broker_reconnects_total 3
+volley_backlog_bytes{app="shop",platform="apns"} 600
+volley_backlog_limit_bytes{app="shop",platform="apns"} 1024
 volley_breaker_open{app="shop",platform="apns"} 1
 volley_credential_expiry_timestamp_seconds{app="shop",platform="apns"} 1.79543e+09
 volley_draining 1

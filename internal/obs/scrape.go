@@ -19,6 +19,8 @@ type AppState struct {
 	Platform, App         string
 	BreakerOpen           bool
 	Connections, UnderWay int
+	// Backlog is about how many bytes the app has put aside, BacklogLimit how many it may have; 0 for not known, and no limit.
+	Backlog, BacklogLimit int64
 	// CredentialExpires is zero for a credential that does not by itself.
 	CredentialExpires time.Time
 	// ClockSkew is how far our clock was ahead of the provider's when that last told its time.
@@ -71,6 +73,9 @@ var (
 	descExpires     = prometheus.NewDesc("volley_credential_expiry_timestamp_seconds", "When the app's certificate runs out, in seconds since 1970. A key does not.", []string{"platform", "app"}, nil)
 	descSkew        = prometheus.NewDesc("volley_provider_clock_skew_seconds", "How far this machine's clock was ahead of the provider's when that last told its time in a refusal.", []string{"platform", "app"}, nil)
 
+	descBacklog      = prometheus.NewDesc("volley_backlog_bytes", "About how many bytes the app has put aside, now or for later, as a worker knows that puts some aside; 0 a minute after the last.", []string{"platform", "app"}, nil)
+	descBacklogLimit = prometheus.NewDesc("volley_backlog_limit_bytes", "How many bytes the app may have put aside, if that is limited: a job that would have to wait beyond that becomes a dead letter.", []string{"platform", "app"}, nil)
+
 	descConnected  = prometheus.NewDesc("volley_broker_connected", "1 while the worker is connected to NATS.", nil, nil)
 	descReconnects = prometheus.NewDesc("volley_broker_reconnects_total", "How often the connection to NATS was lost and made again.", nil, nil)
 	descOffset     = prometheus.NewDesc("volley_broker_clock_offset_seconds", "How far the broker's clock is ahead of this machine's.", nil, nil)
@@ -92,7 +97,7 @@ var queueLabels = []string{"stream", "platform", "app", "lane"}
 // Describe implements prometheus.Collector.
 func (s *scrape) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		descBreaker, descConnections, descUnderWay, descExpires, descSkew, descConnected, descReconnects, descOffset, descDraining, descSlots, descSlotsTaken,
+		descBreaker, descConnections, descUnderWay, descExpires, descSkew, descBacklog, descBacklogLimit, descConnected, descReconnects, descOffset, descDraining, descSlots, descSlotsTaken,
 		descPending, descInFlight, descOldest, descMessages, descBytes, descLimit,
 	} {
 		to <- d
@@ -109,6 +114,10 @@ func (s *scrape) Collect(to chan<- prometheus.Metric) {
 			gauge(descBreaker, yes(a.BreakerOpen), a.Platform, a.App)
 			gauge(descConnections, float64(a.Connections), a.Platform, a.App)
 			gauge(descUnderWay, float64(a.UnderWay), a.Platform, a.App)
+			gauge(descBacklog, float64(a.Backlog), a.Platform, a.App)
+			if a.BacklogLimit > 0 {
+				gauge(descBacklogLimit, float64(a.BacklogLimit), a.Platform, a.App)
+			}
 			gauge(descSkew, a.ClockSkew.Seconds(), a.Platform, a.App)
 			if !a.CredentialExpires.IsZero() {
 				gauge(descExpires, float64(a.CredentialExpires.Unix()), a.Platform, a.App)

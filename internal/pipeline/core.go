@@ -39,6 +39,9 @@ type Params struct {
 	AckWait time.Duration
 	// UnknownAppGrace is how long work of an app that nobody has waits for a worker that has it; 0 is not at all.
 	UnknownAppGrace time.Duration
+	// StrangerBacklog is about how many bytes of an app that this worker does not have may wait on PUSH_WORK; 0 is no limit. App.Backlog is
+	// that of one that it has.
+	StrangerBacklog int64
 	// Nonce returns a text that nobody else uses.
 	Nonce func() string
 	// Draining ends when nothing more may begin; what has begun goes on under the context of its Handle.
@@ -67,6 +70,7 @@ type Core struct {
 	// turn is held by every delivery under way; one that runs alone holds all of it.
 	turn     *semaphore.Weighted
 	breakers breakers
+	backlogs backlogs
 	commits  commits
 }
 
@@ -282,6 +286,11 @@ func (c *Core) later(ctx context.Context, h held, due time.Time) error {
 // keep puts a whole job on PUSH_WORK, for later or for when its app can send again. If a copy of it is alive there already, ours is
 // one too many, unless it is the copy of another job with the same id.
 func (c *Core) keep(ctx context.Context, h held, put func() (stored bool, err error)) error {
+	if h.Stream == jobs.StreamJobs {
+		if about, ok := c.room(ctx, h); !ok {
+			return c.overflow(ctx, h, about)
+		}
+	}
 	for {
 		stored, err := put()
 		if err != nil {

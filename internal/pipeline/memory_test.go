@@ -34,7 +34,9 @@ type world struct {
 	// crowded has no room for work of unknown apps.
 	crowded bool
 	refuse  func(*results.Event) bool
-	waited  time.Duration
+	// parked is what the broker says that an app has there.
+	parked Parked
+	waited time.Duration
 	// newer says that a newer copy of every work message waits.
 	newer bool
 	// orders are in force; heldBack are the tails that were put aside for a pause.
@@ -188,6 +190,12 @@ func (w *world) Shelter(_ context.Context, p jobs.Platform, app string, lane job
 	return w.step("shelter", fmt.Sprintf("%s.%s.%s", p, app, lane))
 }
 
+func (w *world) Parked(_ context.Context, p jobs.Platform, app string) (Parked, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.parked, w.step("parked", fmt.Sprintf("%s.%s", p, app))
+}
+
 func (w *world) Newer(_ context.Context, subject string, _ uint64) (bool, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -298,6 +306,7 @@ func (w *world) Now() time.Time { return w.now }
 // scriptedApp answers each recipient by its script; without one it accepts.
 type scriptedApp struct {
 	attempts int
+	backlog  int64
 	rated    bool
 	full     bool // no room under the rate
 	project  string
@@ -330,6 +339,7 @@ func (a *scriptedApp) Prepare(seg *jobs.Segment) (Batch, error) {
 }
 func (a *scriptedApp) Reason(name string) *sender.Reason { return reasons[name] }
 func (a *scriptedApp) MaxAttempts() int                  { return a.attempts }
+func (a *scriptedApp) Backlog() int64                    { return a.backlog }
 func (a *scriptedApp) Project() string                   { return a.project }
 func (a *scriptedApp) MessageIDs() bool                  { return true }
 func (a *scriptedApp) Rated() bool                       { return a.rated }

@@ -84,6 +84,8 @@ type Work interface {
 	// Shelter sees to it that work of an app that this worker does not have is found by whoever looks after it. ErrCrowded says that there
 	// is too much of that kind. Call it before and after such work is put there.
 	Shelter(ctx context.Context, platform jobs.Platform, app string, lane jobs.Lane) error
+	// Parked says how much of the app there is, whoever put it there. It is asked now and then, not for each message.
+	Parked(ctx context.Context, platform jobs.Platform, app string) (Parked, error)
 	// Newer says whether a newer copy of the work message with this subject and sequence waits.
 	Newer(ctx context.Context, subject string, sequence uint64) (bool, error)
 	// Living returns the fingerprint of the living copy of the segment, "" if there certainly is none.
@@ -185,6 +187,8 @@ type App interface {
 	// Reason returns the row of the platform's table with that name, for a failure whose answer came in an earlier round.
 	Reason(name string) *sender.Reason
 	MaxAttempts() int
+	// Backlog is about how many bytes of the app may wait on PUSH_WORK when a publisher's job comes; 0 is no limit.
+	Backlog() int64
 	// Project names what the app shares with others of the same name at its provider: a quota that is exceeded is exceeded for all of
 	// them. "" is for an app that shares nothing.
 	Project() string

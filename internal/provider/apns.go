@@ -27,7 +27,9 @@ type APNSParams struct {
 	// Retries is how many connections in a row may fail under a segment, with the binary protocol.
 	Retries     int
 	MaxAttempts int
-	MessageIDs  bool
+	// Backlog is about how many bytes of the app may wait on PUSH_WORK; 0 is no limit.
+	Backlog    int64
+	MessageIDs bool
 	// Rate is the app's own; nil is no limit.
 	Rate *Rate
 	// Source is the file that the credential was read from, for people; "" if it is of no use to them.
@@ -55,6 +57,7 @@ type apnsApp struct {
 
 func (a *apnsApp) Reason(name string) *sender.Reason { return apns.Reason(name) }
 func (a *apnsApp) MaxAttempts() int                  { return a.APNSParams.MaxAttempts }
+func (a *apnsApp) Backlog() int64                    { return a.APNSParams.Backlog }
 func (a *apnsApp) Project() string                   { return "" } // Apple's limits are per device and connection
 func (a *apnsApp) MessageIDs() bool                  { return a.APNSParams.MessageIDs }
 func (a *apnsApp) Close() error                      { return a.Client.Close() }

@@ -21,7 +21,9 @@ type GCMParams struct {
 	// Now is the broker's time: time_to_live counts from when the job was published, and a retry sends what is left of it.
 	Now         func() time.Time
 	MaxAttempts int
-	MessageIDs  bool
+	// Backlog is about how many bytes of the app may wait on PUSH_WORK; 0 is no limit.
+	Backlog    int64
+	MessageIDs bool
 	// Rate is the app's own; nil is no limit.
 	Rate *Rate
 	// Notice is called once for each option that a job gave and the protocol ignores; nil for nobody.
@@ -49,6 +51,7 @@ type gcmApp struct {
 
 func (a *gcmApp) Reason(name string) *sender.Reason { return gcm.Reason(name) }
 func (a *gcmApp) MaxAttempts() int                  { return a.GCMParams.MaxAttempts }
+func (a *gcmApp) Backlog() int64                    { return a.GCMParams.Backlog }
 func (a *gcmApp) Project() string                   { return a.GCMParams.Project }
 func (a *gcmApp) MessageIDs() bool                  { return a.GCMParams.MessageIDs }
 func (a *gcmApp) Close() error                      { return a.Client.Close() }

@@ -40,7 +40,7 @@ func previewAPNS(seg *jobs.Segment) (string, error) {
 	}
 	app := newAPNS(APNSParams{
 		Name: seg.Job.App, Client: client, Topic: previewTopic, ErrorTimeout: apns.DefaultErrorTimeout,
-		Expiration: apns.DefaultExpirationOffset, BatchSize: apns.DefaultBatchSize, MaxPayloadLength: 0, Retries: apns.DefaultRetries, MaxAttempts: 1, MessageIDs: false, Rate: nil, Source: "", WrongEnvironment: nil,
+		Expiration: apns.DefaultExpirationOffset, BatchSize: apns.DefaultBatchSize, MaxPayloadLength: 0, Retries: apns.DefaultRetries, MaxAttempts: 1, Backlog: 0, MessageIDs: false, Rate: nil, Source: "", WrongEnvironment: nil,
 	})
 	request, _, each, err := app.request(seg)
 	if err != nil {

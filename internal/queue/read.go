@@ -15,8 +15,10 @@ import (
 
 // Subjects of the JetStream API that the client library has no call for in the form we need.
 const (
-	apiGet  = "$JS.API.STREAM.MSG.GET."
-	apiNext = "$JS.API.CONSUMER.MSG.NEXT."
+	apiGet      = "$JS.API.STREAM.MSG.GET."
+	apiNext     = "$JS.API.CONSUMER.MSG.NEXT."
+	apiStream   = "$JS.API.STREAM.INFO."
+	apiConsumer = "$JS.API.CONSUMER.INFO."
 )
 
 // errAbsent says that the stream's leader has no message there.

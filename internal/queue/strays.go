@@ -136,10 +136,11 @@ func (c *Conn) Unshelter(ctx context.Context, platform jobs.Platform, app string
 	if err != nil || some {
 		return err
 	}
-	name := jobs.WorkDurable(platform, app, lane)
-	err = c.call(ctx, func(ctx context.Context) error { return c.js.DeleteConsumer(ctx, jobs.StreamWork, name) })
-	if err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
-		return explain("removing the durable "+name, err)
+	for _, name := range []string{jobs.WorkDurable(platform, app, lane), jobs.LaterDurable(platform, app)} {
+		err = c.call(ctx, func(ctx context.Context) error { return c.js.DeleteConsumer(ctx, jobs.StreamWork, name) })
+		if err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+			return explain("removing the durable "+name, err)
+		}
 	}
 	if some, err = c.anyOf(ctx, platform, app, lane); err == nil && some {
 		err = c.Shelter(ctx, platform, app, lane)

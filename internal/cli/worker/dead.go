@@ -126,7 +126,7 @@ func (a *age) UnmarshalText(text []byte) error {
 type letterFilter struct {
 	Platform  jobs.Platform `enum:",apns,gcm" default:"" placeholder:"apns|gcm" help:"Only this platform."`
 	App       string        `placeholder:"NAME" help:"Only this app; _ is that of jobs whose app can't be read."`
-	Reason    string        `placeholder:"WORD" help:"Only this reason: invalid, payload, unknown_app, id_reused, poison, corrupt."`
+	Reason    string        `placeholder:"WORD" help:"Only this reason: invalid, payload, unknown_app, app_backlog_full, id_reused, poison, corrupt."`
 	Job       string        `placeholder:"ID" help:"Only this job."`
 	OlderThan age           `name:"older-than" placeholder:"AGE" help:"Only letters stored longer ago than this: 90s, 12h, 7d."`
 	NewerThan age           `name:"newer-than" placeholder:"AGE" help:"Only letters stored less long ago."`

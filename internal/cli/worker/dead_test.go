@@ -52,7 +52,7 @@ func TestDeadUsage(t *testing.T) {
 		"dead list --app a.b":                  "--app",
 		"dead drop --app * --yes":              "--app",
 		"dead list --limit -1":                 "--limit",
-		"dead list --reason toxic":             "one of invalid, payload, unknown_app, id_reused, poison, corrupt",
+		"dead list --reason toxic":             "one of invalid, payload, unknown_app, app_backlog_full, id_reused, poison, corrupt",
 		"dead drop --reason x --yes":           "--reason",
 		"dead list --platform wns":             "platform",
 		"dead list --older-than soon":          "7d",
