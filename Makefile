@@ -76,4 +76,4 @@ ci: ## everything a change must pass
 	bash .ci/run
 
 clean: ## removes what make built
-	rm -rf bin dist .cache integration/nodeclient/node_modules
+	rm -rf bin dist .cache integration/nodeclient/node_modules examples/node/node_modules

@@ -20,8 +20,8 @@ import (
 
 const root = "../.."
 
-// block is one fenced block of a document.
-type block struct{ language, text string }
+// block is one fenced block of a document. note is the comment on the line before it, "" if there is none.
+type block struct{ note, language, text string }
 
 func blocks(t *testing.T, file string) []block {
 	t.Helper()
@@ -30,13 +30,13 @@ func blocks(t *testing.T, file string) []block {
 		t.Fatal(err)
 	}
 	var all []block
-	for _, m := range regexp.MustCompile("(?ms)^```(\\w*)\n(.*?)^```$").FindAllStringSubmatch(string(text), -1) {
-		all = append(all, block{m[1], m[2]})
+	for _, m := range regexp.MustCompile("(?ms)(?:^<!-- ([^\n]*) -->\n)?^```(\\w*)\n(.*?)^```$").FindAllStringSubmatch(string(text), -1) {
+		all = append(all, block{m[1], m[2], m[3]})
 	}
 	return all
 }
 
-// reader is somebody who follows the README: two terminals, and files that the README asks for.
+// reader is somebody who follows a document: two terminals, and files that the document asks for.
 type reader struct {
 	t    *testing.T
 	dir  string // a copy of the checkout's top, as far as commands need it
@@ -84,10 +84,6 @@ func newReader(t *testing.T) *reader {
 		t.Fatal(err)
 	}
 	r.dir = top
-	build := exec.Command("go", "build", "-o", filepath.Join(r.bin, "nats"), "github.com/nats-io/natscli/nats")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("building the nats command line: %v\n%s", err, out)
-	}
 	t.Cleanup(func() {
 		for _, b := range r.back {
 			// The whole group: `go run` starts the program as a child.
@@ -101,13 +97,13 @@ func newReader(t *testing.T) *reader {
 	return r
 }
 
-// command makes a shell command out of a line. The README's addresses become free ones, so that a server that already
+// command makes a shell command out of a line. The document's addresses become free ones, so that a server that already
 // runs on this machine is neither disturbed nor asked.
 func (r *reader) command(ctx context.Context, line string, env ...string) *exec.Cmd {
 	line = strings.NewReplacer("127.0.0.1:8089", r.ctrl, "127.0.0.1:4222", r.nats).Replace(line)
 	cmd := exec.CommandContext(ctx, "bash", "-c", line)
 	cmd.Dir = r.dir
-	cmd.Env = append(os.Environ(), "PATH="+r.bin+":"+os.Getenv("PATH"), "XDG_CONFIG_HOME="+r.bin)
+	cmd.Env = append(os.Environ(), "PATH="+tools+":"+os.Getenv("PATH"), "XDG_CONFIG_HOME="+r.bin)
 	cmd.Env = append(cmd.Env, env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	return cmd
@@ -280,29 +276,7 @@ func TestReadmeCommands(t *testing.T) {
 			r.start(strings.ReplaceAll(line, "volley.yaml", files), "is ready")
 		},
 	}
-	for _, b := range blocks(t, "README.md") {
-		if b.language != "sh" {
-			continue
-		}
-		for line := range strings.Lines(b.text) {
-			line = strings.TrimSpace(line)
-			step := ""
-			for prefix := range steps {
-				if strings.HasPrefix(line, prefix) && len(prefix) > len(step) {
-					step = prefix
-				}
-			}
-			if step == "" {
-				t.Errorf("nobody runs %q: give it a step in this test", line)
-				continue
-			}
-			steps[step](line)
-			delete(steps, step)
-		}
-	}
-	for step := range steps {
-		t.Errorf("the README does not show %q any more", step)
-	}
+	r.walk("README.md", steps)
 	r.checkEvents(sub.text())
 }
 

@@ -193,7 +193,7 @@ func TestImportRulesBite(t *testing.T) {
 		"an adapter and the ports":       {pkg{ImportPath: own("internal/queue"), Imports: []string{own("internal/pipeline"), "github.com/nats-io/nats.go/jetstream"}}, ""},
 		"an adapter and the settings":    {pkg{ImportPath: own("internal/provider"), Imports: []string{own("internal/config")}}, "imports internal/config"},
 		"an adapter and app":             {pkg{ImportPath: own("internal/queue"), Imports: []string{own("internal/app")}}, "imports internal/app"},
-		"jetstream outside queue":        {pkg{ImportPath: own("internal/app"), Imports: []string{"github.com/nats-io/nats.go/jetstream"}}, "only internal/queue may"},
+		"jetstream outside queue":        {pkg{ImportPath: own("internal/app"), Imports: []string{"github.com/nats-io/nats.go/jetstream"}}, "only internal/queue, examples/** may"},
 		"the server outside natsembed":   {pkg{ImportPath: own("internal/app"), Imports: []string{"github.com/nats-io/nats-server/v2/server"}}, "only internal/natsembed may"},
 		"NATS in the settings":           {pkg{ImportPath: own("internal/config"), Imports: []string{"github.com/nats-io/nats.go"}}, "imports github.com/nats-io/nats.go"},
 		"NATS keys in app":               {pkg{ImportPath: own("internal/app"), Imports: []string{"github.com/nats-io/nkeys"}}, "imports github.com/nats-io/nkeys"},

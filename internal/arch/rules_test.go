@@ -60,8 +60,8 @@ var arrows = []row{
 
 // thirdParty says in which folders the product may import a module; the longest prefix counts. What is not listed is free.
 var thirdParty = []row{
-	{"github.com/nats-io/nats.go/jetstream", []string{"internal/queue"}, "JetStream has one adapter"},
-	{"github.com/nats-io/nats.go", []string{"internal/queue", "internal/natsembed", "internal/cli/**"}, "the broker is known to its adapters, and its errors to the command lines"},
+	{"github.com/nats-io/nats.go/jetstream", []string{"internal/queue", "examples/**"}, "JetStream has one adapter; examples do what publishers do"},
+	{"github.com/nats-io/nats.go", []string{"internal/queue", "internal/natsembed", "internal/cli/**", "examples/**"}, "the broker is known to its adapters, and its errors to the command lines; examples do what publishers do"},
 	{"github.com/nats-io/nats-server", []string{"internal/natsembed"}, "the server has one adapter"},
 	{"github.com/nats-io", []string{"internal/queue", "internal/natsembed"}, "the broker is known to its adapters"},
 	{"github.com/rs/zerolog", []string{"internal/obs", "internal/queue", "internal/natsembed", "internal/provider", "internal/dash", "internal/app", "internal/demo", "internal/bench", "internal/cli/**"}, "libraries and the core never log"},

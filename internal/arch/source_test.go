@@ -138,7 +138,7 @@ func checkCall(s *source, call *ast.CallExpr, imports map[string]string) string 
 	}
 	if !s.isTest() {
 		switch {
-		case from == "os" && name == "Exit" && !fits(path.Dir(s.name), "cmd/**"):
+		case from == "os" && name == "Exit" && !fitsAny(path.Dir(s.name), []string{"cmd/**", "examples/**"}):
 			return "calls os.Exit; return an error, only cmd ends the process"
 		case from == "log" && (strings.HasPrefix(name, "Fatal") || strings.HasPrefix(name, "Panic")):
 			return "calls log." + name + "; return an error, only cmd ends the process"

@@ -1,6 +1,8 @@
 package apns
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -202,6 +204,12 @@ func Reason(name string) *sender.Reason {
 		return Unknown("", status)
 	}
 	return Unknown(name, 0)
+}
+
+// Reasons returns every row of the tables, of both protocols and our own, by name. The rows are shared and read-only; the slice is
+// the caller's. Safe for concurrent use.
+func Reasons() []*sender.Reason {
+	return slices.SortedFunc(maps.Values(table), func(a, b *sender.Reason) int { return strings.Compare(a.Name, b.Name) })
 }
 
 // wordlessAnswer and the status are the name of an answer without a word.

@@ -1,7 +1,9 @@
 package gcm
 
 import (
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/volleypush/volley/results"
@@ -43,6 +45,12 @@ func Reason(name string) *sender.Reason {
 		return r
 	}
 	return unknownReason(name, 0)
+}
+
+// Reasons returns every row of the tables, of both protocols and this package's own, by name. The rows are shared and must not be
+// changed; the slice is the caller's. Safe for concurrent use.
+func Reasons() []*sender.Reason {
+	return slices.SortedFunc(maps.Values(reasonsByName), func(a, b *sender.Reason) int { return strings.Compare(a.Name, b.Name) })
 }
 
 // unknownReason makes the row of a word that no table has, by the family of the HTTP status it came with (0 or 200: the word stood
