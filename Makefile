@@ -10,7 +10,7 @@ export TOOLS ?= $(CURDIR)/.cache
 RACE = ./internal/... ./sender/... $(if $(wildcard integration/*.go),./integration/...)
 
 .DEFAULT_GOAL := help
-.PHONY: help build test vet race lint fix fmt fuzz bench chaos soak list demo nodeclient nested release lines ci clean
+.PHONY: help build test vet race lint fix fmt fuzz bench chaos upgrade soak list demo nodeclient nested release lines ci clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ fuzz: ## each fuzz function for FUZZTIME (30s)
 
 chaos: ## kills workers and servers, prints who was lost or sent to twice; CUT=1 for a few minutes of it, TABLE=FILE
 	$(GO) test -tags chaosrun -run '^TestChaos$$' -count=1 -v -timeout 60m ./integration -args $(if $(CUT),-cut) $(if $(TABLE),-table $(abspath $(TABLE)))
+
+upgrade: ## workers of earlier commits beside today's: an upgrade and a way back, with the books checked (needs the whole history)
+	$(GO) test -tags chaosrun -run '^TestSideBySide$$' -count=1 -v -timeout 10m ./integration
 
 bench: ## benchmarks matching BENCH (all), COUNT times (1; 10 for benchstat)
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) ./...

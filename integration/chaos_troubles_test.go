@@ -185,20 +185,6 @@ func (s *theatre) reach(n int) {
 	})
 }
 
-// atMost judges a run in which nobody could say what was in flight.
-func (s *theatre) atMost(limit int) *verdict {
-	s.t.Helper()
-	v := &verdict{}
-	s.sound(v)
-	limit = min(limit, v.books.recipients)
-	v.limit = limit
-	if n := len(v.books.twice); n > limit {
-		s.t.Errorf("%d recipients were sent to twice, at most %d may be", n, limit)
-	}
-	s.t.Log(v)
-	return v
-}
-
 // serverKilled kills the broker under workers who live on: it forgets what it handed out to them.
 func serverKilled(t *testing.T, p *providers) *verdict {
 	broker := startServer(t)

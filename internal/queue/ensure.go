@@ -55,7 +55,12 @@ func (c *Conn) EnsureTopology(ctx context.Context, t Topology) error {
 		if err != nil {
 			return c.explainTopology(ctx, stream, err)
 		}
-		if missing := lacking(stream.StreamConfig, *got); missing != "" {
+		missing := lacking(stream.StreamConfig, *got)
+		if missing != "" && schemaOf(got.Metadata) > Schema {
+			return fmt.Errorf("%w: stream %s was made by a newer Volley (schema %s, this is %d) and lacks what this one needs (%s): use that release here",
+				ErrTopology, stream.Name, got.Metadata[SchemaKey], Schema, missing)
+		}
+		if missing != "" {
 			return fmt.Errorf("%w: the NATS server at %s is version %s, which did not take over %s of stream %s: Volley needs %s or newer",
 				ErrTopology, c.url, c.nc.ConnectedServerVersion(), missing, stream.Name, minServer)
 		}
@@ -118,6 +123,10 @@ func (c *Conn) ensureStream(ctx context.Context, want streamOf) (*jetstream.Stre
 		return nil, fmt.Errorf("%w: stream %s exists with another retention (%v instead of %v), which can't be changed: if it is not Volley's, use another account; else delete it when it is empty",
 			ErrTopology, want.Name, have.Retention, want.Retention)
 	}
+	if have.DenyDelete && !want.DenyDelete {
+		return nil, fmt.Errorf("%w: in stream %s nothing can be deleted, which can't be changed, and claims have to be taken back: when no work waits, delete it (nats stream rm %s), and a worker makes it anew",
+			ErrTopology, want.Name, want.Name)
+	}
 	merged := want.over(have)
 	if reflect.DeepEqual(have, merged) {
 		return &have, nil
@@ -151,7 +160,8 @@ func withSchema(metadata map[string]string) map[string]string {
 	return own
 }
 
-// lacking names what of the needed the broker's stream does not have; "" if it has everything.
+// lacking names what of the needed the broker's stream does not have; "" if it has everything. Of a newer release's stream only that is
+// needed without which we could not work.
 func lacking(want, got jetstream.StreamConfig) string {
 	var missing []string
 	need := func(ok bool, what string) {
@@ -163,12 +173,14 @@ func lacking(want, got jetstream.StreamConfig) string {
 		need(slices.Contains(got.Subjects, subject), "subject "+subject)
 	}
 	need(got.Retention == want.Retention, "retention")
-	need(got.Discard == want.Discard, "discard policy")
 	need(got.AllowMsgSchedules || !want.AllowMsgSchedules, "message schedules")
-	need(want.RePublish == nil || got.RePublish != nil && *got.RePublish == *want.RePublish, "re-publishing")
-	need(want.MaxMsgSize == 0 || got.MaxMsgSize > 0, "max_msg_size")
 	need(want.MaxMsgsPerSubject == 0 || got.MaxMsgsPerSubject == want.MaxMsgsPerSubject, "max_msgs_per_subject")
-	need(schemaOf(got.Metadata) >= schemaOf(want.Metadata), "metadata")
+	if schemaOf(got.Metadata) <= Schema {
+		need(got.Discard == want.Discard, "discard policy")
+		need(want.RePublish == nil || got.RePublish != nil && *got.RePublish == *want.RePublish, "re-publishing")
+		need(want.MaxMsgSize == 0 || got.MaxMsgSize > 0, "max_msg_size")
+		need(schemaOf(got.Metadata) >= schemaOf(want.Metadata), "metadata")
+	}
 	return strings.Join(missing, ", ")
 }
 

@@ -200,7 +200,7 @@ func differences[T jetstream.StreamConfig | jetstream.ConsumerConfig](have, want
 			continue
 		}
 		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-		d := Difference{Field: name, Have: shown(h.Field(i)), Want: shown(w.Field(i)), Fixed: name == "retention" || name == "storage"}
+		d := Difference{Field: name, Have: shown(h.Field(i)), Want: shown(w.Field(i)), Fixed: name == "retention" || name == "storage" || name == "deny_delete"}
 		if name == "metadata" {
 			d = Difference{Field: SchemaKey, Have: shown(h.Field(i).MapIndex(reflect.ValueOf(SchemaKey))), Want: strconv.Itoa(Schema)}
 		}

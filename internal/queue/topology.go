@@ -169,7 +169,7 @@ func (s streamOf) over(have jetstream.StreamConfig) jetstream.StreamConfig {
 	merged := have
 	merged.Description, merged.Subjects, merged.Retention, merged.Discard = s.Description, s.Subjects, s.Retention, s.Discard
 	merged.MaxMsgsPerSubject, merged.MaxMsgSize = s.MaxMsgsPerSubject, s.MaxMsgSize
-	merged.AllowRollup, merged.AllowDirect = s.AllowRollup, s.AllowDirect
+	merged.AllowRollup, merged.AllowDirect, merged.DenyDelete = s.AllowRollup, s.AllowDirect, s.DenyDelete
 	merged.RePublish, merged.AllowMsgSchedules, merged.Storage = s.RePublish, s.AllowMsgSchedules, s.Storage
 	// The server fills in its own words for "not set".
 	if s.MaxMsgsPerSubject == 0 && have.MaxMsgsPerSubject < 0 {

@@ -157,6 +157,12 @@ func TestTopologyFaults(t *testing.T) {
 	}{
 		{name: "overlap", before: []jetstream.StreamConfig{foreign}, t: small, want: "belong to stream SOMEBODY"},
 		{name: "retention", before: []jetstream.StreamConfig{limits}, t: small, want: "another retention"},
+		{name: "records that stay", before: []jetstream.StreamConfig{{
+			Name: bucketStream(jobs.BucketClaims), Subjects: []string{bucketSubject(jobs.BucketClaims, ">")}, MaxMsgsPerSubject: 1, DenyDelete: true,
+		}}, t: small, want: "claims have to be taken back"},
+		{name: "newer, and without what we need", before: []jetstream.StreamConfig{{
+			Name: jobs.StreamJobs, Subjects: []string{"push.apns"}, Retention: jetstream.WorkQueuePolicy, Metadata: map[string]string{SchemaKey: "7"},
+		}}, t: small, want: "newer Volley (schema 7, this is 1) and lacks what this one needs (subject push.apns.high, "},
 		{name: "replicas on one server", t: Topology{Replicas: 3, JobsSize: 1 << 20, ResultsSize: 1 << 20, DeadSize: 1 << 20, StatusSize: 1 << 20}, want: "set replicas to 1"},
 		{name: "too large for the store told", t: Topology{StoreLimit: 1 << 30}, want: "80 % of the store"},
 		{name: "too large for the server", t: Topology{}, want: "no room for stream"},
