@@ -14,14 +14,8 @@ import (
 // types are faults. null says the same as leaving the field out, except in GCM's message, where it is a value.
 // A malformed recipient is no fault of the job: see ValidateRecipient.
 func Decode(p Platform, body []byte) (*Job, error) {
-	d := &decoder{platform: p}
-	d.job = &Job{Platform: p, App: DefaultApp, OnUncertain: OnUncertainResend}
-	switch p {
-	case APNS:
-		d.table, d.job.APNS = apnsFields, &APNSOptions{}
-	case GCM:
-		d.table, d.job.GCM = gcmFields, &GCMOptions{}
-	default:
+	d := newDecoder(p)
+	if d.table == nil {
 		d.add("", "%q is not a platform", p)
 		return nil, d.err()
 	}
@@ -33,6 +27,35 @@ func Decode(p Platform, body []byte) (*Job, error) {
 	return d.job, nil
 }
 
+// newDecoder makes one with an empty job; without a table for what is no platform. Job and options are one piece with it: for a job of
+// one recipient an allocation costs more than what it is for.
+func newDecoder(p Platform) *decoder {
+	switch p {
+	case APNS:
+		all := &struct {
+			decoder
+			options APNSOptions
+		}{}
+		all.begin(p, apnsFields)
+		all.job.APNS = &all.options
+		return &all.decoder
+	case GCM:
+		all := &struct {
+			decoder
+			options GCMOptions
+		}{}
+		all.begin(p, gcmFields)
+		all.job.GCM = &all.options
+		return &all.decoder
+	}
+	return &decoder{}
+}
+
+func (d *decoder) begin(p Platform, table *fieldTable) {
+	d.platform, d.table, d.job = p, table, &d.room.job
+	*d.job = Job{Platform: p, App: DefaultApp, OnUncertain: OnUncertainResend, fields: d.room.fields[:0]}
+}
+
 // decoder is the state of one Decode.
 type decoder struct {
 	faultList
@@ -42,6 +65,26 @@ type decoder struct {
 	// given has a bit for each field of the table that is there and not null, and values what those are that a rule asks for; ids is either list.
 	given  uint64
 	values struct{ ids, message, payload value }
+
+	// room is for a job of the usual size.
+	room struct {
+		job    Job
+		fields [6]rawField
+		texts  [4]string
+		used   int // of texts
+		id     [1]Token
+	}
+}
+
+// keepText returns a place that has the text.
+func (d *decoder) keepText(text string) *string {
+	if d.room.used == len(d.room.texts) {
+		return &text
+	}
+	kept := &d.room.texts[d.room.used]
+	d.room.used++
+	*kept = text
+	return kept
 }
 
 // read goes once over the whole text and sets what it finds; the rules that concern several fields come after it.
@@ -50,14 +93,11 @@ func (d *decoder) read(text string) {
 		d.add("", "the job is not valid UTF-8 from byte %d on", brokenAt(text))
 		return
 	}
-	s := scanner{text: text}
+	s := scanner{text: text, faults: &d.faultList}
 	s.space()
 	if s.peek() != '{' {
 		d.add("", "%s", notAnObject(text))
 		return
-	}
-	s.duplicate = func(path []string, name string) {
-		d.add(shownPath(append(path[:len(path):len(path)], name)...), "is there twice")
 	}
 	err := s.object(d.field)
 	if err == nil {

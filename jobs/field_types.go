@@ -16,15 +16,14 @@ func textAt(at func(*Job) **string) func(*decoder, string, value) {
 			d.wrongType(name, "a string", v)
 			return
 		}
-		s := v.text()
-		*at(d.job) = &s
+		*at(d.job) = d.keepText(v.text())
 	}
 }
 
 func wordAt(known []string, at func(*Job) **string) func(*decoder, string, value) {
 	return func(d *decoder, name string, v value) {
 		if s, ok := d.word(name, v, known); ok {
-			*at(d.job) = &s
+			*at(d.job) = d.keepText(s)
 		}
 	}
 }
@@ -43,7 +42,7 @@ func headerAt(limit int, at func(*Job) **string) func(*decoder, string, value) {
 		case strings.TrimSpace(s) != s || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }):
 			d.add(name, "must not hold control characters, nor begin or end with a space: it travels in a header")
 		default:
-			*at(d.job) = &s
+			*at(d.job) = d.keepText(s)
 		}
 	}
 }
@@ -56,8 +55,7 @@ func nonEmptyAt(at func(*Job) **string) func(*decoder, string, value) {
 		case v.text() == "":
 			d.add(name, "must not be empty")
 		default:
-			s := v.text()
-			*at(d.job) = &s
+			*at(d.job) = d.keepText(v.text())
 		}
 	}
 }

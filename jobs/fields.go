@@ -95,10 +95,15 @@ func setCampaign(d *decoder, name string, v value) {
 func setIDs(d *decoder, name string, v value) {
 	switch v.kind {
 	case kindString:
-		d.job.IDs = []Token{{v.text()}}
+		d.room.id[0] = Token{v.text()}
+		d.job.IDs = d.room.id[:]
 	case kindArray:
 		// A device token and its quotes take 67 bytes: a guess that saves most of the growing.
-		ids := make([]Token, 0, len(v.raw)/67+1)
+		n := len(v.raw)/67 + 1
+		ids := d.room.id[:0]
+		if n > len(d.room.id) {
+			ids = make([]Token, 0, n)
+		}
 		v.elements(func(i int, id value) {
 			if id.kind != kindString {
 				d.wrongType(name+"["+strconv.Itoa(i)+"]", "a string", id)

@@ -70,12 +70,31 @@ type scanner struct {
 	text  string
 	pos   int
 	depth int
-	// path holds the names of the objects' members around the current position.
-	path []string
-	// duplicate hears of a name that its object has already; nil says nothing.
-	duplicate func(path []string, name string)
+	// faults gets the names that their objects have already; nil says nothing.
+	faults *faultList
 
-	short [4]string // path, as long as it is short
+	// The names of the objects' members around the current position: within how many, the first of them, and the others.
+	within int
+	outer  [4]string
+	inner  []string
+}
+
+func (s *scanner) open(name string) {
+	if s.within < len(s.outer) {
+		s.outer[s.within] = name
+	} else {
+		s.inner = append(s.inner[:s.within-len(s.outer)], name)
+	}
+	s.within++
+}
+
+// path is the names around the current position, and one more.
+func (s *scanner) path(name string) []string {
+	path := append([]string(nil), s.outer[:min(s.within, len(s.outer))]...)
+	if s.within > len(s.outer) {
+		path = append(path, s.inner[:s.within-len(s.outer)]...)
+	}
+	return append(path, name)
 }
 
 func (s *scanner) fail(problem string) error {
@@ -172,18 +191,15 @@ func (s *scanner) object(each func(name string, member value)) error {
 		}
 		s.pos++
 		fresh := seen.add(name)
-		if !fresh && s.duplicate != nil {
-			s.duplicate(s.path, name)
+		if !fresh && s.faults != nil {
+			s.faults.add(shownPath(s.path(name)...), "is there twice")
 		}
-		if s.path == nil {
-			s.path = s.short[:0]
-		}
-		s.path = append(s.path, name)
+		s.open(name)
 		member, err := s.value()
 		if err != nil {
 			return err
 		}
-		s.path = s.path[:len(s.path)-1]
+		s.within--
 		if each != nil && fresh {
 			each(name, member)
 		}

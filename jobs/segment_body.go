@@ -10,9 +10,6 @@ func (j *Job) keep(name string, v value) {
 	if name == fieldIDs || name == fieldRecipients {
 		return
 	}
-	if j.fields == nil {
-		j.fields = make([]rawField, 0, 6)
-	}
 	j.fields = append(j.fields, rawField{name, v})
 }
 

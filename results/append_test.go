@@ -15,14 +15,15 @@ import (
 func TestAppendedIsWhatEncodingJSONWrites(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		e := drawEvent(t)
-		got, err := e.wire().appendTo(nil)
+		w := e.wire()
+		got, err := w.appendTo(nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var want bytes.Buffer
 		encoder := json.NewEncoder(&want)
 		encoder.SetEscapeHTML(false)
-		if err := encoder.Encode(e.wire()); err != nil {
+		if err := encoder.Encode(&w); err != nil {
 			t.Fatal(err)
 		}
 		if string(got)+"\n" != want.String() {

@@ -23,7 +23,7 @@ func Encode(e *Event) ([]byte, error) {
 		return nil, fmt.Errorf("the event %s can't be stored: %w", key.ID(), err)
 	}
 	w := e.wire()
-	if w.ID != key.ID() {
+	if !key.is(w.ID) {
 		return nil, fmt.Errorf("the event on %s has the id %q of another subject; call SetID after the last change", key.Subject(), w.ID)
 	}
 	// HTML is not escaped: tokens are counted at most twice their length, see jobs.EventPerRecipient.
@@ -84,12 +84,15 @@ func withoutValue(err error) error {
 }
 
 // MarshalJSON implements json.Marshaler: like Encode, but without its checks.
-func (e Event) MarshalJSON() ([]byte, error) { return e.wire().appendTo(nil) }
+func (e Event) MarshalJSON() ([]byte, error) {
+	w := e.wire()
+	return w.appendTo(nil)
+}
 
 // wireEvent is an Event without methods, with everything in the form it has on the wire.
 type wireEvent Event
 
-func (e *Event) wire() *wireEvent {
+func (e *Event) wire() wireEvent {
 	w := *e
 	if w.V == 0 {
 		w.V = Version
@@ -107,7 +110,7 @@ func (e *Event) wire() *wireEvent {
 		}
 		w.Retry = &retry
 	}
-	return (*wireEvent)(&w)
+	return wireEvent(w)
 }
 
 // fillLists makes the lists that every event has non-nil, so that they read [] and not null.

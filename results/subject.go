@@ -48,6 +48,19 @@ func (k Key) ID() string {
 	return string(k.Platform) + "." + k.App + "." + k.Job + "." + k.Segment + "." + strconv.Itoa(k.Round)
 }
 
+// is says whether id is what ID returns, without making that.
+func (k Key) is(id string) bool {
+	for _, part := range [...]string{string(k.Platform), k.App, k.Job, k.Segment} {
+		rest, ok := strings.CutPrefix(id, part)
+		if !ok || rest == "" || rest[0] != '.' {
+			return false
+		}
+		id = rest[1:]
+	}
+	var room [20]byte
+	return id == string(strconv.AppendInt(room[:0], int64(k.Round), 10))
+}
+
 // SubjectOf returns push.results.<platform>.<app>.<job>.<segment>.<round>.
 func SubjectOf(platform jobs.Platform, app, job, segment string, round int) string {
 	return Key{Platform: platform, App: app, Job: job, Segment: segment, Round: round}.Subject()
@@ -73,7 +86,12 @@ func (e *Event) Key() Key {
 }
 
 // Subject is where the event is stored; see Key.
-func (e *Event) Subject() string { return e.Key().Subject() }
+func (e *Event) Subject() string {
+	if k := e.Key(); !k.is(e.ID) {
+		return k.Subject()
+	}
+	return subjectPrefix + e.ID
+}
 
 // SetID sets the event's id, which is its subject without "push.results.".
 func (e *Event) SetID() { e.ID = e.Key().ID() }

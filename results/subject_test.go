@@ -91,5 +91,9 @@ func FuzzParseSubject(f *testing.F) {
 		if key.Subject() != subject {
 			t.Fatalf("%q became %q", subject, key.Subject())
 		}
+		id := key.ID()
+		if !key.is(id) || key.is(id+"0") || key.is(id[:len(id)-1]) || key.is("") {
+			t.Fatalf("%q is not told from what is like it", id)
+		}
 	})
 }

@@ -139,6 +139,9 @@ func (n *retries) delay(c cause) time.Duration {
 
 // retry is what the event says about the next round; nil if nobody goes on.
 func (n *retries) retry() *results.Retry {
+	if len(n.groups) == 0 {
+		return nil
+	}
 	var retry results.Retry
 	for _, g := range n.groups {
 		if len(g.Indexes) == 0 {

@@ -74,7 +74,7 @@ func (c *Core) HandleTogether(ctx context.Context, deliveries []Delivery, alone 
 // read decodes a delivery and says whether it is simple: a job for one recipient without variables, due now, of an app that is known, that nobody has paused
 // or cancelled, that may be sent to twice if need be, of which nothing suggests that anybody has begun with it, and for which there is room under the app's rate.
 func (t *together) read(d Delivery) (one single, simple bool) {
-	if d.Stream != jobs.StreamJobs || d.Suspicious || manyIDs(d.Body) {
+	if d.Stream != jobs.StreamJobs || d.Suspicious || len(d.Body) > fewBytes && manyIDs(d.Body) {
 		return one, false
 	}
 	platform, lane, ok := jobs.ParseIntakeSubject(d.Subject)
@@ -102,6 +102,9 @@ func (t *together) read(d Delivery) (one single, simple bool) {
 	// Under a rate of its app, room is booked last: what is booked counts as sent.
 	return one, !one.round.late(now) && !t.core.cancelled(one.held) && !t.core.paused(one.held) && (!app.Rated() || batch.Book())
 }
+
+// fewBytes is how large a job is that may as well be decoded twice.
+const fewBytes = 1 << 10
 
 // manyIDs says whether a job looks as if it had several recipients, or variables, which goes alone anyway, so that it is not decoded twice. It
 // may be wrong either way.

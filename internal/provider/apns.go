@@ -180,7 +180,7 @@ func apnsMessage(job *jobs.Job) *apns.Message {
 		TargetContentID: o.TargetContentID, InterruptionLevel: o.InterruptionLevel, FilterCriteria: o.FilterCriteria,
 		ContentAvailable: or(o.ContentAvailable, false), MutableContent: or(o.MutableContent, false), RelevanceScore: raw(o.RelevanceScore),
 		StaleDate: o.StaleDate, ContentState: raw(o.ContentState), Timestamp: o.Timestamp, Event: o.Event, DismissalDate: o.DismissalDate,
-		AttributesType: o.AttributesType, Attributes: raw(o.Attributes), Extra: object(o.Extra),
+		AttributesType: o.AttributesType, Attributes: raw(o.Attributes), ExtraJSON: o.Extra,
 	}
 	switch job.Message.Kind { //nolint:exhaustive // the others say nothing, or are GCM's
 	case jobs.MessageText:
@@ -248,14 +248,16 @@ func (b *apnsBatch) deliver(ctx context.Context, recipients []int, proceed func(
 func (a *apnsApp) SendEach(ctx context.Context, batches []pipeline.Batch, proceed func() bool, out []sender.Outcome) {
 	a.enter()
 	requests := make([]*apns.Request, len(batches))
+	room := make([]string, 2*len(batches)) // what each request lists
 	for i, one := range batches {
 		b := one.(*apnsBatch)
 		requests[i] = &b.request
+		own := room[2*i : 2*i+2 : 2*i+2]
 		if b.request.Channel == "" {
-			b.request.Tokens = []string{b.seg.Job.IDs[0].Reveal()}
+			b.request.Tokens, own[0] = own[:1:1], b.seg.Job.IDs[0].Reveal()
 		}
 		if a.Client.Protocol() != apns.Binary {
-			b.request.IDs = apnsIDs(b.seg.Job.App, b.seg.JobID, []int{b.seg.Position(0)})
+			b.request.IDs, own[1] = own[1:], apnsID(b.seg.Job.App, b.seg.JobID, b.seg.Position(0))
 		}
 	}
 	a.Client.DeliverEach(ctx, requests, proceed, out)

@@ -24,6 +24,9 @@ func TestAPNSIDs(t *testing.T) {
 		if got != tt.want {
 			t.Errorf("recipient %d of %s/%s: %s, want %s", tt.index, tt.app, tt.job, got, tt.want)
 		}
+		if alone := apnsID(tt.app, tt.job, tt.index); alone != got {
+			t.Errorf("alone it is %s, among others %s", alone, got)
+		}
 		if id, err := uuid.Parse(got); err != nil || id.String() != got || id.Version() != 8 || id.Variant() != uuid.RFC4122 {
 			t.Errorf("%s: version %d, variant %d, %v", got, id.Version(), id.Variant(), err)
 		}

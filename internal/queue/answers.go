@@ -196,8 +196,8 @@ func (c *Conn) publish(ctx context.Context, msg *nats.Msg) (*jetstream.PubAck, e
 
 // acknowledgement reads the broker's answer to a publish.
 func acknowledgement(text []byte) (*jetstream.PubAck, error) {
-	if ack, ok := plainAcknowledgement(text); ok {
-		return &ack, nil
+	if stream, sequence, ok := plainAcknowledgement(text); ok {
+		return &jetstream.PubAck{Stream: string(stream), Sequence: sequence}, nil
 	}
 	var answer struct {
 		jetstream.PubAck
@@ -216,24 +216,23 @@ func acknowledgement(text []byte) (*jetstream.PubAck, error) {
 }
 
 // plainAcknowledgement reads the usual answer, {"stream":"NAME","seq":N}, without reflection; false for any other.
-func plainAcknowledgement(text []byte) (ack jetstream.PubAck, ok bool) {
+func plainAcknowledgement(text []byte) (stream []byte, sequence uint64, ok bool) {
 	rest, begins := bytes.CutPrefix(text, []byte(`{"stream":"`))
 	name, rest, goesOn := bytes.Cut(rest, []byte(`","seq":`))
 	digits, ends := bytes.CutSuffix(rest, []byte("}"))
 	if !begins || !goesOn || !ends || len(name) == 0 || len(digits) == 0 || len(digits) > 19 || digits[0] == '0' {
-		return ack, false
+		return nil, 0, false
 	}
 	for _, c := range name {
 		if c <= ' ' || c > '~' || c == '"' || c == '\\' {
-			return ack, false
+			return nil, 0, false
 		}
 	}
 	for _, c := range digits {
 		if c < '0' || c > '9' {
-			return ack, false
+			return nil, 0, false
 		}
-		ack.Sequence = 10*ack.Sequence + uint64(c-'0')
+		sequence = 10*sequence + uint64(c-'0')
 	}
-	ack.Stream = string(name)
-	return ack, true
+	return name, sequence, true
 }

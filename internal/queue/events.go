@@ -45,6 +45,9 @@ func (c *Conn) CommitAll(ctx context.Context, events []*results.Event) []pipelin
 	for k, r := range all {
 		err := r.err
 		if err == nil {
+			if _, _, stored := plainAcknowledgement(r.msg.Data); stored {
+				continue
+			}
 			_, err = acknowledgement(r.msg.Data)
 		}
 		if err != nil {

@@ -76,10 +76,10 @@ func (l *leases) serve(wait time.Duration) {
 	}
 }
 
-// take begins to keep a delivery alive whose pull was asked for at since.
-func (l *leases) take(reply string, wait time.Duration, since time.Time) *lease {
+// take begins to keep a delivery alive whose pull was asked for at since, which may be shared and must not change.
+func (l *leases) take(reply string, wait time.Duration, since *time.Time) *lease {
 	one := &lease{reply: reply, wait: wait}
-	one.last.Store(&since)
+	one.last.Store(since)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.held[one] = struct{}{}

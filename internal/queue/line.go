@@ -23,9 +23,9 @@ type line struct {
 	number int // of the request that is out
 	want   int
 	got    int
-	since  time.Time
-	failed error // what the broker said against the request
-	more   bool  // the request ended because it would have brought too many bytes
+	since  *time.Time // when the request that is out was asked for: shared by its deliveries, never changed
+	failed error      // what the broker said against the request
+	more   bool       // the request ended because it would have brought too many bytes
 }
 
 // arrival is something that came: a delivery, or what the broker says about a request.
@@ -77,7 +77,7 @@ type pullRequest struct {
 
 // open makes a new line.
 func (p *pull) open() (*line, error) {
-	l := &line{pull: p, prefix: nats.NewInbox() + ".", gone: make(chan struct{}), since: p.conn.now()}
+	l := &line{pull: p, prefix: nats.NewInbox() + ".", gone: make(chan struct{}), since: new(p.conn.now())}
 	sub, err := p.conn.nc.Subscribe(l.prefix+"*", func(msg *nats.Msg) {
 		p.inbox.put(arrival{l, msg})
 	})
@@ -102,7 +102,7 @@ func (l *line) ask(r pullRequest) error {
 	if err != nil {
 		return fmt.Errorf("asking for deliveries: %w", err)
 	}
-	l.since = l.pull.conn.now()
+	l.since = new(l.pull.conn.now())
 	return l.pull.conn.nc.PublishRequest(apiNext+l.pull.Stream+"."+l.pull.Durable, l.prefix+strconv.Itoa(l.number), body)
 }
 

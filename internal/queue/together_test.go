@@ -78,7 +78,7 @@ func FuzzAcknowledgement(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		ack, ok := plainAcknowledgement(text)
+		stream, sequence, ok := plainAcknowledgement(text)
 		if !ok {
 			return
 		}
@@ -86,7 +86,7 @@ func FuzzAcknowledgement(f *testing.F) {
 		if err := json.Unmarshal(text, &want); err != nil {
 			t.Fatalf("%q is taken, and is %v", text, err)
 		}
-		if diff := cmp.Diff(want, ack); diff != "" {
+		if diff := cmp.Diff(want, jetstream.PubAck{Stream: string(stream), Sequence: sequence}); diff != "" {
 			t.Fatalf("%q: %s", text, diff)
 		}
 	})

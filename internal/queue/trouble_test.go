@@ -235,7 +235,7 @@ func TestLeaseBeginsWithThePull(t *testing.T) {
 	p := &pull{Puller: Puller{Slots: NewSlots(SlotOptions{Size: 1})}, conn: c, ackWait: time.Minute}
 	asked := time.Now().Add(-time.Hour)
 	reply := "$JS.ACK.PUSH_JOBS.intake-apns-normal.1.7.7.1700000000000000000.0"
-	p.receive(arrival{&line{pull: p, since: asked}, &nats.Msg{Reply: reply, Sub: &nats.Subscription{}}})
+	p.receive(arrival{&line{pull: p, since: &asked}, &nats.Msg{Reply: reply, Sub: &nats.Subscription{}}})
 	if len(p.waiting) != 1 || !p.waiting[0].lease.last.Load().Equal(asked) || p.waiting[0].meta.Sequence.Stream != 7 {
 		t.Errorf("%+v", p.waiting)
 	}
@@ -250,7 +250,7 @@ func TestHeartbeatRenewsInTimeOnly(t *testing.T) {
 	start := time.Now()
 	set(start)
 	l := newLeases(c.nc, func() time.Time { return *now.Load() }, 0)
-	kept, lost := l.take("_INBOX.a", time.Minute, start), l.take("_INBOX.b", time.Second, start)
+	kept, lost := l.take("_INBOX.a", time.Minute, &start), l.take("_INBOX.b", time.Second, &start)
 	set(start.Add(30 * time.Second))
 	l.beat(patience)
 	if last := *kept.last.Load(); !last.Equal(start.Add(30 * time.Second)) {

@@ -59,6 +59,8 @@ type Message struct {
 
 	// Extra is merged beside aps. The key "aps" in it is an error: it would overwrite the notification.
 	Extra map[string]any
+	// ExtraJSON is more of it, for values that are JSON texts already. A key in both is Extra's.
+	ExtraJSON map[string]json.RawMessage
 
 	// MaxPayloadLength, if above 0, shortens the alert's text until the payload has at most that many bytes; see Payload.
 	MaxPayloadLength int

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 )
@@ -69,12 +70,13 @@ func (m *Message) renderAny(limit int) ([]byte, Problems) {
 	}
 	aps := m.aps(&problems)
 	root := map[string]any{"aps": aps}
-	for key, value := range m.Extra {
-		if key == "aps" {
-			problems.add("BadRequestPayload", "extra", `the key "aps" would overwrite the notification; use the options instead`)
-			continue
-		}
+	for key, value := range m.ExtraJSON {
 		root[key] = value
+	}
+	maps.Copy(root, m.Extra)
+	if m.extraHas("aps") {
+		root["aps"] = aps
+		problems.add("BadRequestPayload", "extra", `the key "aps" would overwrite the notification; use the options instead`)
 	}
 	if len(problems) > 0 {
 		return nil, problems
@@ -184,9 +186,16 @@ func (m *Message) checkRaw(problems *Problems) {
 	for _, o := range m.apsOptions(m.alertOptions(nil)) {
 		problems.add("BadRequestPayload", o.name, "can't be given beside payload, which is sent as it is")
 	}
-	if m.Extra != nil {
+	if m.Extra != nil || m.ExtraJSON != nil {
 		problems.add("BadRequestPayload", "extra", "can't be given beside payload, which is sent as it is")
 	}
+}
+
+// extraHas says whether a key of the caller's own is there.
+func (m *Message) extraHas(key string) bool {
+	_, has := m.Extra[key]
+	_, too := m.ExtraJSON[key]
+	return has || too
 }
 
 // checkSize notes a payload above the limit, or above a truncation limit that nothing could be shortened for.

@@ -21,12 +21,15 @@ func (m *Message) renderPlain(limit int) (payload []byte, ok bool) {
 		aps = append(aps, option{key: "alert"})
 	}
 	sortOptions(aps)
+	if m.extraHas("aps") || m.Extra != nil && m.ExtraJSON != nil {
+		return nil, false
+	}
 	var names [8]string
 	keys := append(names[:0], "aps")
 	for key := range m.Extra {
-		if key == "aps" {
-			return nil, false
-		}
+		keys = append(keys, key)
+	}
+	for key := range m.ExtraJSON {
 		keys = append(keys, key)
 	}
 	slices.Sort(keys)
@@ -37,9 +40,14 @@ func (m *Message) renderPlain(limit int) (payload []byte, ok bool) {
 			payload = append(payload, ',')
 		}
 		payload = append(appendString(payload, key), ':')
-		if key == "aps" {
+		switch raw, isJSON := m.ExtraJSON[key]; {
+		case key == "aps":
 			payload, err = m.appendAPS(payload, aps)
-		} else {
+		case isJSON && isCanonical(raw, 1):
+			payload = append(payload, raw...)
+		case isJSON:
+			payload, err = appendJSON(payload, raw, 1)
+		default:
 			payload, err = appendJSON(payload, m.Extra[key], 1)
 		}
 		if err != nil {

@@ -43,6 +43,14 @@ func anyMessage(t *rapid.T) *Message {
 			m.Extra[key] = raw.Draw(t, key)
 		}
 	}
+	if rapid.Bool().Draw(t, "extra JSON?") {
+		m.ExtraJSON = map[string]json.RawMessage{}
+		for _, key := range rapid.SliceOfN(rapid.SampledFrom([]string{"a", "aps", "b", "mdm", "z\n", "é"}), 0, 4).Draw(t, "JSON keys") {
+			if text, ok := raw.Draw(t, "JSON "+key).(json.RawMessage); ok {
+				m.ExtraJSON[key] = text
+			}
+		}
+	}
 	switch rapid.IntRange(0, 9).Draw(t, "form") {
 	case 0:
 		m.Alert = map[string]any{"body": raw.Draw(t, "body")}
@@ -64,7 +72,7 @@ func TestPlainRendering(t *testing.T) {
 		if plain && (len(problems) > 0 || string(got) != string(want)) {
 			t.Fatalf("plain %s\nthorough %s %v", got, want, problems)
 		}
-		usual := m.Alert == nil && m.APS == nil && m.MaxPayloadLength == 0
+		usual := (m.Extra == nil || m.ExtraJSON == nil) && m.Alert == nil && m.APS == nil && m.MaxPayloadLength == 0
 		if usual && !plain && len(problems) == 0 {
 			t.Fatalf("a usual message is not rendered: %s", want)
 		}

@@ -133,7 +133,7 @@ func (m *Message) contents() (contents, bool) {
 		aps.Alert = there
 	}
 	mdm := value("")
-	if v, given := m.Extra["mdm"]; given && v != nil {
+	if _, given := m.ExtraJSON["mdm"]; given || m.Extra["mdm"] != nil {
 		mdm = there
 	}
 	return contents{MDM: mdm, APS: aps}, true
