@@ -157,7 +157,7 @@ func (b *background) waitFor(t *testing.T, text string) {
 // Every line of every shell block of the README is run, and does what the text around it says.
 func TestReadmeCommands(t *testing.T) {
 	r := newReader(t)
-	files := r.volley()
+	files := r.configuration("README.md")
 	own := []string{"VOLLEY_NATS_LISTEN=" + r.nats, "VOLLEY_NATS_STORE_DIR=" + t.TempDir(), "VOLLEY_CONTROL=" + r.ctrl}
 	var sub, follow *background
 	steps := map[string]func(line string){
@@ -280,8 +280,8 @@ func TestReadmeCommands(t *testing.T) {
 	r.checkEvents(sub.text())
 }
 
-// volley writes the README's configuration with credentials that can be read, and returns its path.
-func (r *reader) volley() string {
+// configuration writes the first one that a document shows, with credentials that can be read, and returns its path.
+func (r *reader) configuration(document string) string {
 	r.t.Helper()
 	dir := r.t.TempDir()
 	made := r.start("go run ./cmd/worker simulate --apns 127.0.0.1:0 --apns-binary 127.0.0.1:0 --apns-feedback 127.0.0.1:0 --google 127.0.0.1:0 --control 127.0.0.1:0 --keys-out "+dir, "ready")
@@ -292,7 +292,7 @@ func (r *reader) volley() string {
 			r.t.Fatal(err)
 		}
 	}
-	for _, b := range blocks(r.t, "README.md") {
+	for _, b := range blocks(r.t, document) {
 		if b.language == "yaml" {
 			file := filepath.Join(dir, "volley.yaml")
 			if err := os.WriteFile(file, []byte(b.text), 0o600); err != nil {
@@ -301,7 +301,7 @@ func (r *reader) volley() string {
 			return file
 		}
 	}
-	r.t.Fatal("the README shows no configuration")
+	r.t.Fatalf("%s shows no configuration", document)
 	return ""
 }
 
