@@ -10,7 +10,7 @@ export TOOLS ?= $(CURDIR)/.cache
 RACE = ./internal/... ./sender/... $(if $(wildcard integration/*.go),./integration/...)
 
 .DEFAULT_GOAL := help
-.PHONY: help build test vet race lint fix fmt fuzz bench chaos upgrade soak list demo nodeclient nested release lines ci clean
+.PHONY: help build test vet race lint fix fmt fuzz bench chaos upgrade soak list demo nodeclient asyncapi golden vuln nested release lines ci clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,15 @@ demo: ## a campaign through the real system against simulators, with its books c
 
 nodeclient: ## a job published from Node and its event (needs node and npm)
 	bash .ci/nodeclient
+
+asyncapi: ## api/asyncapi.yaml through AsyncAPI's own parser (needs node and npm)
+	bash .ci/asyncapi
+
+golden: ## writes api/go and api/interface anew: exported names, flags, settings, streams
+	$(GO) test -count=1 ./internal/apigolden -update
+
+vuln: ## known vulnerabilities in what the programs call, with govulncheck; prints "not run: no database" where there is none
+	bash .ci/vuln
 
 nested: ## the modules of their own: docker-compose.yml without an engine, the commands of the README, dashboard and alerts
 	@set -e; for module in integration/*/go.mod; do (cd "$$(dirname "$$module")" && $(GO) test -count=1 ./...); done

@@ -37,6 +37,7 @@ var arrows = []row{
 	{"sender/gcm", []string{"sender", "sender/internal/**", "jobs", "results"}, "a sender is a library: it knows no worker, no other sender and no simulator"},
 	{"sender", []string{"jobs", "results"}, "the words of the senders depend on the contracts only"},
 	{"internal/arch", nil, "it looks at everything and needs nothing"},
+	{"internal/apigolden", nil, "it has tests only"},
 	{"internal/version", nil, "everybody may need it"},
 	{"internal/natsurl", nil, "whoever shows an address shows it through it"},
 	{"internal/config", []string{"internal/natsurl"}, "settings are plain data"},

@@ -36,17 +36,9 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 // for the user. It returns when ctx ends; what was published by then stays published.
 func (p Program) Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, env func(string) (string, bool)) (err error) {
 	var root rootCmd
-	parser, err := kong.New(&root,
-		kong.Name("enqueue"),
-		kong.Description(description),
-		kong.Writers(stdout, stderr),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
-		kong.Vars{"version": version.String()},
-		kong.Exit(func(code int) { panic(helped{code}) }),
-		kong.Resolvers(fromEnvironment(env)),
-	)
+	parser, err := newParser(&root, kong.Writers(stdout, stderr), kong.Exit(func(code int) { panic(helped{code}) }), kong.Resolvers(fromEnvironment(env)))
 	if err != nil {
-		return fmt.Errorf("the command line is built wrong: %w", err)
+		return err
 	}
 	defer func() {
 		switch ended := recover().(type) {
@@ -74,6 +66,25 @@ func (p Program) Run(ctx context.Context, args []string, stdin io.Reader, stdout
 	return parsed.Run(&session{
 		ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr, env: env, preview: p.Preview, connection: root.connectionFlags,
 	})
+}
+
+// newParser makes the parser of the whole command line.
+func newParser(root *rootCmd, more ...kong.Option) (*kong.Kong, error) {
+	parser, err := kong.New(root, append(more, kong.Name("enqueue"), kong.Description(description),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}), kong.Vars{"version": version.String()})...)
+	if err != nil {
+		return nil, fmt.Errorf("the command line is built wrong: %w", err)
+	}
+	return parser, nil
+}
+
+// Model is the command line as it is defined: commands, flags, variables.
+func Model() (*kong.Application, error) {
+	parser, err := newParser(&rootCmd{})
+	if err != nil {
+		return nil, err
+	}
+	return parser.Model, nil
 }
 
 // checkUTF8 refuses arguments that the parser and the encoders would repair: something else would be sent than was typed.

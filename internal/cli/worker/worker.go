@@ -65,12 +65,10 @@ const controlVariable = "VOLLEY_CONTROL"
 
 // Run parses args and runs the command. The error carries its exit code; see cli.Code.
 func Run(ctx context.Context, args []string, t Terminal) error {
-	var g grammar
 	exited := false
-	parser, err := kong.New(&g, kong.Name("worker"), kong.Description(description), kong.Writers(t.Out, t.Err),
-		kong.Exit(func(int) { exited = true }), kong.ConfigureHelp(kong.HelpOptions{Compact: true}), kong.Vars{"version": "volley " + version.String()})
+	parser, err := newParser(kong.Writers(t.Out, t.Err), kong.Exit(func(int) { exited = true }))
 	if err != nil {
-		return fmt.Errorf("the command line's own definition: %w", err)
+		return err
 	}
 	if len(args) > 0 && args[0] == cli.CompleteWord {
 		cli.Complete(t.Out, parser.Model, args[1:])
@@ -84,6 +82,25 @@ func Run(ctx context.Context, args []string, t Terminal) error {
 		return cli.Usage(parser, err)
 	}
 	return command.Run(&session{ctx: ctx, Terminal: t})
+}
+
+// newParser makes the parser of the whole command line.
+func newParser(more ...kong.Option) (*kong.Kong, error) {
+	parser, err := kong.New(&grammar{}, append(more, kong.Name("worker"), kong.Description(description),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}), kong.Vars{"version": "volley " + version.String()})...)
+	if err != nil {
+		return nil, fmt.Errorf("the command line's own definition: %w", err)
+	}
+	return parser, nil
+}
+
+// Model is the command line as it is defined: commands, flags, variables.
+func Model() (*kong.Application, error) {
+	parser, err := newParser()
+	if err != nil {
+		return nil, err
+	}
+	return parser.Model, nil
 }
 
 // session is what every command's Run gets.
