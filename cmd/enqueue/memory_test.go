@@ -14,6 +14,11 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/rs/zerolog"
+
+	"github.com/volleypush/volley/internal/natsembed"
+	"github.com/volleypush/volley/internal/queue"
 )
 
 // idsInList is how many recipients TestListOfAnyLength gives; make list asks for five million.
@@ -26,14 +31,18 @@ const (
 	mostMemoryForShort = 72 << 20
 )
 
+// most is the bound for a list of so many ids.
+func most(ids int) int {
+	if ids <= 750_000 {
+		return mostMemoryForShort
+	}
+	return mostMemory
+}
+
 // TestListOfAnyLength gives the program a list that has every hundredth id twice, and looks at the most memory that its process
 // ever had. It is looked at when the first word of the answer is there: then all work is done, and the rest of the answer is
 // larger than the pipe, so that the process still lives.
 func TestListOfAnyLength(t *testing.T) {
-	bound := mostMemory
-	if *idsInList <= 750_000 {
-		bound = mostMemoryForShort
-	}
 	program, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -77,11 +86,74 @@ func TestListOfAnyLength(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("%d ids: at most %d kB", *idsInList, memory>>10)
-	if memory > bound {
+	if bound := most(*idsInList); memory > bound {
 		t.Errorf("a list of %d ids took %d kB, more than %d kB", *idsInList, memory>>10, bound>>10)
 	}
 	if want := "\n" + thousands(*idsInList/100) + " repeated ids removed"; !strings.Contains(string(rest), want) {
 		t.Errorf("the answer does not say %q: …%s", want[1:], rest[max(0, len(rest)-300):])
+	}
+}
+
+// TestListOfAnyLengthIsPublished publishes such a list. The program waits for results that nobody makes, so that it can be looked at
+// when the broker has all jobs.
+func TestListOfAnyLengthIsPublished(t *testing.T) {
+	server, err := natsembed.Start(natsembed.Options{Listen: "127.0.0.1:0", StoreDir: t.TempDir(), MaxStore: 4 << 30, Logger: zerolog.Nop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Shutdown)
+	conn, err := queue.Connect(t.Context(), queue.Options{InProcess: server, Name: "worker", Logger: zerolog.Nop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conn.Close)
+	if err := conn.EnsureTopology(t.Context(), queue.Topology{}); err != nil {
+		t.Fatal(err)
+	}
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := *idsInList
+	command := exec.CommandContext(t.Context(), program, "apns", "--app=shop", "--message=Hi", "--id=list", "--ids-file=-", "--wait", "--nats-url="+server.ClientURL())
+	command.Args[0] = "enqueue"
+	command.Stderr = os.Stderr
+	list, err := command.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := command.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	written := make(chan error, 1)
+	go func() { written <- writeList(list, ids) }()
+	told := 0
+	for out := bufio.NewScanner(answer); out.Scan(); {
+		if strings.HasSuffix(out.Text(), " repeated ids removed (--keep-duplicates sends them too)") {
+			break // the last word before the results
+		}
+		told++
+	}
+	memory := highWater(t, command.Process.Pid)
+	if err := <-written; err != nil {
+		t.Fatal(err)
+	}
+	_ = command.Process.Kill()
+	_ = command.Wait()
+	waiting, err := conn.Backlog(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d ids in %d jobs: at most %d kB", ids, waiting, memory>>10)
+	if want := (ids*67 + 1<<20) >> 20; told <= want || waiting < uint64(want) { //nolint:gosec // it is a count
+		t.Errorf("%d jobs are there, %d lines were printed", waiting, told)
+	}
+	if bound := most(ids); memory > bound {
+		t.Errorf("publishing %d ids took %d kB, more than %d kB", ids, memory>>10, bound>>10)
 	}
 }
 

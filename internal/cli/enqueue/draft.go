@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/volleypush/volley/jobs"
 )
@@ -56,6 +57,15 @@ type planned struct {
 	Several bool
 	// Doubtful says that the broker took it for a repeat of a job that is not known.
 	Doubtful bool
+}
+
+// planOf is the plan of a job. It keeps copies: the texts of a decoded job share the memory of its whole body, which may have a
+// megabyte, and a plan may have hundreds of jobs.
+func planOf(job *jobs.Job, body []byte) planned {
+	return planned{
+		ID: strings.Clone(job.ID), App: strings.Clone(job.App), Recipients: job.Recipients(), Bytes: len(body),
+		Fingerprint: jobs.Fingerprint(body), Several: !jobs.FitsOne(job, defaultMaxPayload),
+	}
 }
 
 func (p planned) publishID() string {
@@ -158,10 +168,9 @@ func (d *draft) plan(ids *spool) ([]planned, error) {
 		if err != nil {
 			return err
 		}
-		plan = append(plan, planned{
-			ID: id, App: job.App, Recipients: job.Recipients(), Bytes: len(body),
-			Fingerprint: jobs.Fingerprint(body), Several: !jobs.FitsOne(job, defaultMaxPayload),
-		})
+		next := planOf(job, body)
+		next.ID = id
+		plan = append(plan, next)
 		return nil
 	})
 	return plan, err

@@ -123,10 +123,7 @@ func (b *rawJobs) take(line int, body []byte) error {
 		}
 		return nil
 	}
-	next := planned{
-		ID: job.ID, App: job.App, Recipients: job.Recipients(), Bytes: len(body), Fingerprint: jobs.Fingerprint(body),
-		Several: !jobs.FitsOne(job, defaultMaxPayload),
-	}
+	next := planOf(job, body)
 	if next.ID == "" {
 		fresh, err := uuid.NewV7()
 		if err != nil {
