@@ -149,7 +149,7 @@ func TestListOfAnyLengthIsPublished(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("%d ids in %d jobs: at most %d kB", ids, waiting, memory>>10)
-	if want := (ids*67 + 1<<20) >> 20; told <= want || waiting < uint64(want) { //nolint:gosec // it is a count
+	if want := (ids*67 + 1<<20) >> 20; told <= want || waiting < uint64(want) {
 		t.Errorf("%d jobs are there, %d lines were printed", waiting, told)
 	}
 	if bound := most(ids); memory > bound {

@@ -68,6 +68,9 @@ func (s *sources) queue() (obs.QueueState, bool) {
 	load, ok := s.worker.loads.get()
 	var q obs.QueueState
 	for _, d := range load.Durables {
+		if !d.Ours { // whoever has the app tells of it; labels are bounded by our own configuration
+			continue
+		}
 		q.Durables = append(q.Durables, obs.DurableState{
 			Stream: d.Stream, Platform: string(d.Platform), App: d.App, Lane: string(d.Lane), Pending: d.Pending, InFlight: d.InFlight, Age: d.Age,
 		})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/volleypush/volley/internal/dash"
+	"github.com/volleypush/volley/internal/pipeline"
 	"github.com/volleypush/volley/internal/queue"
 	"github.com/volleypush/volley/jobs"
 	"github.com/volleypush/volley/results"
@@ -14,7 +15,8 @@ import (
 // pageBroker is what the web page knows of the broker: it translates between its words and those of the queue.
 type pageBroker struct {
 	conn  *queue.Conn
-	loads *loads
+	loads *remembered[queue.Load]
+	waits *remembered[dash.Waiting]
 }
 
 // Backlog implements dash.Broker.
@@ -30,6 +32,35 @@ func (p pageBroker) Backlog() (dash.Backlog, bool) {
 		}
 	}
 	return b, ok
+}
+
+// Waiting implements dash.Broker.
+func (p pageBroker) Waiting() (dash.Waiting, bool) { return p.waits.get() }
+
+// WaitingJob implements dash.Broker.
+func (p pageBroker) WaitingJob(ctx context.Context, job dash.JobKey) (*dash.WaitingJob, error) {
+	found, err := p.look(ctx, pipeline.Scope{Platform: job.Platform, App: job.App, Job: job.Job})
+	if err != nil || len(found.Jobs) == 0 {
+		return nil, err
+	}
+	return &found.Jobs[0], nil
+}
+
+// lookAtWaiting looks at the queues.
+func (p pageBroker) lookAtWaiting(ctx context.Context) (dash.Waiting, error) {
+	return p.look(ctx, pipeline.Scope{})
+}
+
+func (p pageBroker) look(ctx context.Context, scope pipeline.Scope) (w dash.Waiting, err error) {
+	found, partial, err := p.conn.Waits(ctx, scope)
+	w.Partial = partial
+	for _, j := range found {
+		w.Jobs = append(w.Jobs, dash.WaitingJob{
+			JobKey: dash.JobKey{Platform: j.Platform, App: j.App, Job: j.Job}, Campaign: j.Campaign, Lane: j.Lane, State: string(j.State),
+			Recipients: j.Totals.Recipients, Published: j.Published, DeliverAt: j.DeliverAt,
+		})
+	}
+	return w, err
 }
 
 // Follow implements dash.Broker.

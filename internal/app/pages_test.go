@@ -6,11 +6,14 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/volleypush/volley/internal/config"
+	"github.com/volleypush/volley/internal/pipeline"
+	"github.com/volleypush/volley/internal/queue"
 	"github.com/volleypush/volley/jobs"
 )
 
@@ -101,6 +104,39 @@ func TestAnyWorkerShowsTheFleet(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "its end is shown", func() bool { return strings.Contains(fetch(t, page+"/"), "ended") })
+}
+
+// What has no event yet is shown all the same, and what waits for an app that only another worker has.
+func TestThePageShowsWhatWaits(t *testing.T) {
+	s, err := StartSimulators(SimulatorOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	dir := t.TempDir()
+	first, page := shown(t, s, dir, func(c *config.Config) { delete(c.Apps, "legacy") })
+	shown(t, s, dir, func(c *config.Config) { c.NATS.URL = config.NewURL(first.NATS()) })
+	if _, err := first.Queue().Give(t.Context(), pipeline.OrderPause, pipeline.Scope{Campaign: "held"}); err != nil {
+		t.Fatal(err)
+	}
+	body := []byte(`{"id":"one","app":"legacy","campaign":"held","message":{"a":"b"},"ids":["abc","def"]}`)
+	if _, err := first.Queue().PublishJob(t.Context(), jobs.GCM, jobs.LaneBulk, "legacy", "one", body); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the campaign is shown", func() bool {
+		says := fetch(t, page+"/campaigns")
+		return strings.Contains(says, "name=held") && strings.Contains(says, "1 paused")
+	})
+	if says := fetch(t, page+"/job?platform=gcm&app=legacy&id=one"); !strings.Contains(says, "It has no event yet") || !strings.Contains(says, "paused") {
+		t.Errorf("the job's page says: %s", says)
+	}
+	load, err := first.Queue().Load(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(load.Durables, func(d queue.DurableLoad) bool { return d.App == "legacy" && !d.Ours }) {
+		t.Errorf("the first worker does not see the app of the second: %+v", load.Durables)
+	}
 }
 
 func TestATakenDefaultPortIsNoFault(t *testing.T) {

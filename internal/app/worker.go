@@ -58,7 +58,8 @@ type Worker struct {
 	member  sync.WaitGroup // tells the fleet
 	roster  roster
 	metrics *obs.Metrics
-	loads   *loads
+	loads   *remembered[queue.Load]
+	waits   *remembered[dash.Waiting]
 }
 
 // deliveryBytes is how large a message of PUSH_JOBS may be that counts as one of max_deliveries: far more than a job of one recipient, and
@@ -111,7 +112,8 @@ func (w *Worker) begin(ctx context.Context) error {
 	w.stop, w.halt = stop, halt
 	group, running := errgroup.WithContext(running)
 	w.running = running
-	w.loads = &loads{ask: w.broker.Load, now: time.Now, log: w.options.Log("volley.http")}
+	w.loads = &remembered[queue.Load]{ask: w.broker.Load, now: time.Now, log: w.options.Log("volley.http")}
+	w.waits = &remembered[dash.Waiting]{ask: pageBroker{conn: w.broker.Conn}.lookAtWaiting, now: time.Now, log: w.options.Log("volley.http")}
 	from := &sources{worker: w}
 	w.metrics = from.metrics()
 	observed := newObserver(w.options.Log("volley.pipeline"), w.metrics, w.registry, time.Now)
@@ -239,6 +241,7 @@ func (w *Worker) Stop(ctx context.Context) error {
 	err := errors.Join(left, w.registry.Close())
 	w.broker.Stop()
 	w.loads.close()
+	w.waits.close()
 	if w.err != nil && !errors.Is(w.err, context.Canceled) {
 		err = errors.Join(err, w.err)
 	}

@@ -21,11 +21,19 @@ type coverage struct {
 	Since  time.Time
 	Events uint64
 	Known  bool
+	// Partial says that more lies in the queues than was looked at.
+	Partial bool
+}
+
+// partly is the coverage with what the queues add.
+func (c coverage) partly(w Waiting) coverage {
+	c.Partial = w.Partial
+	return c
 }
 
 func covers(x *Index) coverage {
 	since, events, known := x.Since()
-	return coverage{since, events, known}
+	return coverage{Since: since, Events: events, Known: known}
 }
 
 // reason is one row of why recipients did not get their push.
@@ -75,10 +83,11 @@ type campaignRow struct {
 	Paused, Cancelled bool
 }
 
-// campaigns lists the campaigns that events were seen of.
+// campaigns lists the campaigns that events were seen of, and those of which jobs wait.
 func (s *Server) campaigns(r *http.Request) (*page, error) {
 	x := s.events.look()
-	all := x.Campaigns()
+	w := s.waiting()
+	all := x.joinCampaigns(w)
 	orders, err := s.orders(r.Context())
 	if err != nil {
 		s.Log.Debug().Err(err).Msg("the orders can't be read for a page")
@@ -93,15 +102,16 @@ func (s *Server) campaigns(r *http.Request) (*page, error) {
 		}
 		rows = append(rows, row)
 	}
-	loose := x.Jobs(shownLoose, func(j *Job) bool { return j.Campaign == "" })
+	alone := func(j *Job) bool { return j.Campaign == "" }
+	loose := x.joinJobs(x.Jobs(shownLoose, alone), w, alone)
 	return &page{Title: "Campaigns", Here: "/campaigns", Parts: []part{
 		{ID: "orders", Template: "orders", Data: orders},
 		{ID: "campaigns", Template: "campaigns", Data: struct {
 			Rows  []campaignRow
 			All   int
 			Cover coverage
-		}{rows, len(all), covers(x)}},
-		{ID: "loose", Template: "loose", Data: jobRows(loose)},
+		}{rows, len(all), covers(x).partly(w)}},
+		{ID: "loose", Template: "loose", Data: jobRows(loose[:min(len(loose), shownLoose)])},
 	}}, nil
 }
 
@@ -111,10 +121,14 @@ func (s *Server) campaign(r *http.Request) (*page, error) {
 	if name == "" || len(name) > maxName {
 		return nil, fmt.Errorf("%w: name a campaign", ErrAbsent)
 	}
-	x := s.events.look()
-	c, list, seen := x.Campaign(name)
-	if !seen {
-		c = Campaign{Name: name}
+	x, w := s.events.look(), s.waiting()
+	_, list, _ := x.Campaign(name)
+	list = x.joinJobs(list, w, func(j *Job) bool { return j.Campaign == name })
+	c, seen := Campaign{Name: name}, false
+	for _, one := range x.joinCampaigns(w) {
+		if one.Name == name {
+			c, seen = one, true
+		}
 	}
 	return &page{Title: "Campaign " + name, Here: "/campaigns", Parts: []part{
 		{ID: "campaign", Template: "campaign", Data: struct {
@@ -122,7 +136,7 @@ func (s *Server) campaign(r *http.Request) (*page, error) {
 			Seen  bool
 			Bar   bar
 			Cover coverage
-		}{c, seen, barOf(c.Settled, c.Segments, c.Counts), covers(x)}},
+		}{c, seen, barOf(c.Settled, c.Segments, c.Counts), covers(x).partly(w)}},
 		{ID: "control", Template: "control", Data: s.controls(r.Context(), Scope{Campaign: name}, link("/campaign", "name", name), seen && c.Done == c.Jobs)},
 		{ID: "reasons", Template: "reasons", Data: reasonRows(c.Reasons)},
 		{ID: "jobs", Template: "jobs", Data: struct {

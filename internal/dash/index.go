@@ -77,6 +77,9 @@ type Job struct {
 	Done, Dead  bool
 	Reasons     map[string]int
 	First, Last time.Time
+	// Wait is what it does in the queues, "" for nothing that is known; Published and DeliverAt are of a job without an event.
+	Wait                 string
+	Published, DeliverAt time.Time
 
 	settled map[int]struct{}
 }
@@ -92,6 +95,11 @@ type Campaign struct {
 	Reasons           map[string]int
 	Apps              []string
 	First, Last       time.Time
+	// Waits are its jobs without an event, which lie in the queues; Expected is how many recipients they have, Published when the last of
+	// them was.
+	Waits     waits
+	Expected  int
+	Published time.Time
 }
 
 // Mark says that an event names a recipient.
@@ -161,10 +169,7 @@ func (x *Index) job(e *results.Event) *Job {
 		*j = Job{JobKey: key, Campaign: e.Campaign, First: e.At, Reasons: make(map[string]int), settled: make(map[int]struct{})}
 		if c := x.campaign(e); c != nil {
 			c.Jobs++
-			if app := string(e.Platform) + "/" + e.App; !slices.Contains(c.Apps, app) && len(c.Apps) < maxReasons {
-				c.Apps = append(c.Apps, app)
-				slices.Sort(c.Apps)
-			}
+			c.addApp(key)
 		}
 	}
 	if e.At.After(j.Last) {
@@ -355,7 +360,7 @@ func (x *Index) Jobs(n int, ok func(*Job) bool) []Job {
 }
 
 func sortJobs(list []Job) {
-	slices.SortFunc(list, func(a, b Job) int { return cmp.Or(b.Last.Compare(a.Last), cmp.Compare(a.Job, b.Job)) })
+	slices.SortFunc(list, func(a, b Job) int { return cmp.Or(b.latest().Compare(a.latest()), cmp.Compare(a.Job, b.Job)) })
 }
 
 func (c *Campaign) copy() Campaign {

@@ -24,16 +24,19 @@ const (
 type jobRow struct {
 	Job
 	Bar bar
+	// Mark is what it waits for; nil for nothing.
+	Mark *waitMark
 }
 
 func jobRows(list []Job) []jobRow {
 	rows := make([]jobRow, 0, len(list))
-	for _, j := range list {
+	for i := range list {
+		j := &list[i]
 		progress := barOf(j.Settled, j.Segments, j.Counts)
 		if j.Total > 0 { // then the recipients themselves can be counted
 			progress = barOf(int(min(j.Counts.All(), uint64(j.Total))), j.Total, j.Counts) //nolint:gosec // neither is negative
 		}
-		rows = append(rows, jobRow{j, progress})
+		rows = append(rows, jobRow{*j, progress, j.mark()})
 	}
 	return rows
 }
@@ -51,7 +54,14 @@ func (s *Server) job(r *http.Request) (*page, error) {
 	}
 	list := found.Jobs(1, func(*Job) bool { return true })
 	if len(list) == 0 {
-		return nil, fmt.Errorf("%w: no event of job %s is stored: it waits, or its events are older than they are kept", ErrAbsent, key.Job)
+		w, err := s.Broker.WaitingJob(r.Context(), key)
+		if err != nil {
+			return nil, err
+		}
+		if w == nil {
+			return nil, fmt.Errorf("%w: no event of job %s is stored, and it is not among the first jobs in the queues: it waits behind them, or its events are older than they are kept", ErrAbsent, key.Job)
+		}
+		list = []Job{w.job()}
 	}
 	j := list[0]
 	events := found.Events(shownEvents, func(*Entry) bool { return true })

@@ -197,10 +197,11 @@ func concernsOf(workers []Worker, apps []app, lately Lately, load Backlog, known
 			if q.App != "" {
 				of = "Work of app " + q.App + " (" + string(q.Platform) + ")"
 			}
-			list = append(list, concern{
-				false, of + " in the " + string(q.Lane) + " lane waits since " + spanText(q.Age),
-				"Start more workers, or see below whether its app can send.", "",
-			})
+			then := "Start more workers, or see below whether its app can send."
+			if q.App != "" && !slices.ContainsFunc(apps, func(a app) bool { return a.Platform == q.Platform && a.App == q.App }) {
+				then = "No worker that is heard has this app: put its credentials into the configuration of one, or its jobs become dead letters."
+			}
+			list = append(list, concern{false, of + " in the " + string(q.Lane) + " lane waits since " + spanText(q.Age), then, ""})
 		}
 	}
 	if lately.Bad >= someBad && lately.Bad > manyBad*(lately.Sent+lately.Bad) {

@@ -26,7 +26,13 @@ func furnish(st *stage) {
 		Sequence: 12, Stored: noon.Add(-time.Hour), Platform: jobs.APNS, App: "default", Reason: "invalid", Event: dead.ID, Job: "broken", Recipients: 1, Size: 80,
 		Faults: dead.Dead.Faults, Header: map[string][]string{"Volley-Reason": {"invalid"}}, Body: []byte(`{"ids":["` + strings.Repeat("cd", 32) + `"],"badge":"one"}`),
 	}}
-	st.store.load = Backlog{At: noon, Letters: 1, Queues: []Queue{{Platform: jobs.APNS, Lane: jobs.LaneNormal, Waiting: 4021, InFlight: 12, Age: 3 * time.Second}}}
+	st.store.load = Backlog{At: noon, Letters: 1, Queues: []Queue{{Platform: jobs.APNS, Lane: jobs.LaneNormal, Waiting: 4021, InFlight: 12, Age: 3 * time.Second}, {Platform: jobs.GCM, App: "theirs", Lane: jobs.LaneBulk, Waiting: 7, Age: time.Hour}}}
+	st.store.waits = Waiting{Partial: true, Jobs: []WaitingJob{
+		{JobKey: JobKey{jobs.APNS, "default", "promo-1"}, Campaign: "spring", State: "paused", Recipients: 991, Published: noon.Add(-time.Hour)}, // its events tell of it too
+		{JobKey: JobKey{jobs.APNS, "shop", "promo-3"}, Campaign: "spring", State: "queued", Recipients: 2500, Published: noon.Add(-time.Hour)},
+		{JobKey: JobKey{jobs.GCM, "shop", "fall-1"}, Campaign: "autumn", State: "scheduled", Recipients: 3, Published: noon.Add(-time.Hour), DeliverAt: noon.Add(2 * time.Hour)},
+		{JobKey: JobKey{jobs.GCM, "shop", "lonely"}, State: "paused", Recipients: 1234, Published: noon.Add(-10 * time.Minute)},
+	}}
 	st.store.orders = []Order{{Kind: "pause", Scope: Scope{Campaign: "spring"}, At: noon.Add(-time.Minute)}}
 	st.Fleet.Note(&State{V: 1, Worker: "w-1", Version: "devel", Started: noon.Add(-time.Hour), Apps: []AppState{
 		{Platform: jobs.APNS, App: "default", Protocol: "http2", Environment: "production", Credential: "key ABC", Connections: 2, MaxConnections: 4},
@@ -41,11 +47,15 @@ func TestPages(t *testing.T) {
 	furnish(st)
 	id := segmentEvent("promo-1", "", 0, 1, 1).ID
 	for target, want := range map[string][]string{
-		"/":                     {"Something needs you", "App default can&#39;t send to Google", "QUOTA_EXCEEDED", "4,021", "w-1", "<svg", "in 3 s"},
-		"/apps":                 {"key ABC", "can send", "waits", "expires <time", "http2, production"},
-		"/campaigns":            {"spring", "1,000", "paused", "alone", "Resume"},
-		"/campaign?name=spring": {"BadDeviceToken", "promo-1", "promo-2", "Resume", "Cancel…", "with campaign spring"},
-		"/campaign?name=none":   {"No event of this campaign"},
+		"/":                                    {"Something needs you", "App default can&#39;t send to Google", "QUOTA_EXCEEDED", "4,021", "<b>theirs</b>", "w-1", "<svg", "in 3 s"},
+		"/apps":                                {"key ABC", "can send", "waits", "expires <time", "http2, production"},
+		"/campaigns":                           {"spring", "1,000", "paused", "alone", "Resume", "autumn", "1 for later", "1 queued", "lonely", "of 3<", "More jobs wait"},
+		"/campaign?name=spring":                {"BadDeviceToken", "promo-1", "promo-2", "Resume", "Cancel…", "with campaign spring"},
+		"/campaign?name=none":                  {"No event of this campaign"},
+		"/campaign?name=autumn":                {"fall-1", "for later", "in 2 h", "1 for later", "with 3 recipients", "gcm/shop", "Cancel…"},
+		"/job?platform=gcm&app=shop&id=lonely": {"1,234", "paused", "It has no event yet; it was published", "10 min ago", "Cancel…"},
+		"/search?q=lone":                       {"lonely"},
+		"/search?q=autum":                      {"/campaign?name=autumn"},
 		"/job?platform=apns&app=default&id=promo-1": {"promo-1", "990", "BadDeviceToken", "/campaign?name=spring"},
 		"/events":                               {"promo-1", "broken", "provider", "opened"},
 		"/events?kind=dead":                     {"broken"},
@@ -118,6 +128,7 @@ func TestHostileNamesAreText(t *testing.T) {
 		Sequence: 1, Platform: jobs.APNS, App: "_", Job: evil, Reason: evil, Campaign: evil, Subject: evil, Event: evil, Faults: []jobs.Fault{{Field: evil, Problem: evil}},
 		Header: map[string][]string{evil: {evil}}, Body: []byte(`{"a":"` + `<script>alert(1)</script>"}`),
 	}}
+	st.store.waits = Waiting{Jobs: []WaitingJob{{JobKey: JobKey{jobs.APNS, evil, evil}, Campaign: evil + "2", State: evil, Recipients: 1}}}
 	st.store.orders = []Order{{Kind: "pause", Scope: Scope{Campaign: evil}}}
 	st.Fleet.Note(&State{V: 1, Worker: evil, Version: evil, Trouble: evil, Apps: []AppState{{Platform: jobs.APNS, App: evil, Credential: evil, Endpoint: evil, Open: true, Cause: evil, Protocol: evil}}})
 	until(t, "the events are read", func() bool { _, n, _ := st.events.look().Since(); return n == 2 })

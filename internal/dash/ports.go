@@ -29,6 +29,10 @@ type Bus interface {
 type Broker interface {
 	// Backlog is what the broker last said of what waits; false if it has not said anything for too long.
 	Backlog() (Backlog, bool)
+	// Waiting is what the broker last said of the jobs that lie in the queues; false if it has not said anything for too long. WaitingJob looks for one
+	// of them now; nil if it is not among the first ones.
+	Waiting() (Waiting, bool)
+	WaitingJob(ctx context.Context, job JobKey) (*WaitingJob, error)
 	// Follow calls fn with the last stored events, and then with each that is stored, in order, until the context ends.
 	Follow(ctx context.Context, last int, fn func(*results.Event) error) error
 	// Event loads a stored event by its subject; nil if it is not there any more.
@@ -97,6 +101,26 @@ type Queue struct {
 	Waiting, InFlight int
 	// Age is how old the oldest of them is; 0 for none.
 	Age time.Duration
+}
+
+// Waiting are the jobs that lie in the queues, as far as one look takes them in.
+type Waiting struct {
+	Jobs []WaitingJob
+	// Partial says that there are more.
+	Partial bool
+}
+
+// WaitingJob is a job that lies in the queues, whole or in parts.
+type WaitingJob struct {
+	JobKey
+	Campaign string
+	Lane     jobs.Lane
+	// State is "queued", "scheduled", "paused", "cancelled" or "running".
+	State string
+	// Recipients is how many the whole job has.
+	Recipients int
+	// Published is when it was stored, DeliverAt when a scheduled one begins.
+	Published, DeliverAt time.Time
 }
 
 // LetterQuery chooses dead letters; empty fields choose all.

@@ -13,7 +13,7 @@ const maxSearch = jobs.MaxRegistrationIDBytes + 100
 // search looks for a job, a campaign or a recipient.
 func (s *Server) search(r *http.Request) (*page, error) {
 	text := cut(strings.TrimSpace(r.URL.Query().Get("q")), maxSearch)
-	x := s.events.look()
+	x, w := s.events.look(), s.waiting()
 	found := struct {
 		Text      string
 		Campaigns []campaignRow
@@ -23,14 +23,16 @@ func (s *Server) search(r *http.Request) (*page, error) {
 		Marks     []Mark
 		Cover     coverage
 		Trouble   bool
-	}{Text: text, Cover: covers(x)}
+	}{Text: text, Cover: covers(x).partly(w)}
 	if text != "" {
-		for _, c := range x.Campaigns() {
+		for _, c := range x.joinCampaigns(w) {
 			if strings.Contains(c.Name, text) && len(found.Campaigns) < shownLoose {
 				found.Campaigns = append(found.Campaigns, campaignRow{Campaign: c, Bar: barOf(c.Settled, c.Segments, c.Counts)})
 			}
 		}
-		list := x.Jobs(shownLoose, func(j *Job) bool { return strings.Contains(j.Job, text) })
+		named := func(j *Job) bool { return strings.Contains(j.Job, text) }
+		list := x.joinJobs(x.Jobs(shownLoose, named), w, named)
+		list = list[:min(len(list), shownLoose)]
 		found.Jobs = jobRows(list)
 		if plainName(text) && len(text) <= maxName {
 			keys, err := s.Broker.JobsByID(r.Context(), text)

@@ -37,6 +37,7 @@ type store struct {
 	letters []Letter
 	orders  []Order
 	load    Backlog
+	waits   Waiting
 	silent  bool // the broker does not answer
 	did     []string
 }
@@ -47,6 +48,23 @@ func (s *store) Backlog() (Backlog, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.load, !s.silent
+}
+
+func (s *store) Waiting() (Waiting, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.waits, !s.silent
+}
+
+func (s *store) WaitingJob(_ context.Context, job JobKey) (*WaitingJob, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range s.waits.Jobs {
+		if s.waits.Jobs[i].JobKey == job {
+			return &s.waits.Jobs[i], s.trouble()
+		}
+	}
+	return nil, s.trouble()
 }
 
 func (s *store) Follow(ctx context.Context, last int, fn func(*results.Event) error) error {

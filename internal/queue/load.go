@@ -27,6 +27,8 @@ type DurableLoad struct {
 	// App is "" for the durables of PUSH_JOBS: they take the jobs of all apps.
 	App  string
 	Lane jobs.Lane
+	// Ours says that this process made it; the others are of apps that only other workers have, or nobody.
+	Ours bool
 	// Pending is how many messages wait, InFlight how many a worker has taken and not acknowledged.
 	Pending, InFlight int
 	// Age is how old the oldest of them is; 0 if there are none. A message that was put aside counts from then.
@@ -42,7 +44,7 @@ type StreamLoad struct {
 	Limit int64
 }
 
-// Load asks the broker what waits for the durables that this process made, and how full the streams are. It costs one question for each
+// Load asks the broker what waits for the durables of all workers, and how full the streams are. It costs one question for each
 // stream, one for 256 durables and one for each durable that something waits for. Safe for concurrent use.
 func (c *Conn) Load(ctx context.Context) (Load, error) {
 	load := Load{At: c.Now()}
@@ -76,7 +78,7 @@ func streamNames() []string {
 	}
 }
 
-// durableLoads looks at our durables of one stream.
+// durableLoads looks at the durables of one stream.
 func (c *Conn) durableLoads(ctx context.Context, stream string) (loads []DurableLoad, err error) {
 	err = c.call(ctx, func(ctx context.Context) error {
 		s, err := c.js.Stream(ctx, stream)
@@ -93,11 +95,15 @@ func (c *Conn) durableLoads(ctx context.Context, stream string) (loads []Durable
 		}
 		for _, info := range infos {
 			filter, ours := c.durables.filter(durableName{stream, info.Name})
-			if !ours {
-				continue
+			platform, app, lane := jobs.ParseDurable(info.Name)
+			switch {
+			case ours:
+			case app != "" && schemaOf(info.Config.Metadata) > 0:
+				filter = jobs.WorkFilter(platform, app, lane)
+			default:
+				continue // somebody else's
 			}
-			load := DurableLoad{Stream: stream, Durable: info.Name, Pending: int(info.NumPending), InFlight: info.NumAckPending} //nolint:gosec // they fit a disk
-			load.Platform, load.App, load.Lane = jobs.ParseDurable(info.Name)
+			load := DurableLoad{Stream: stream, Durable: info.Name, Platform: platform, App: app, Lane: lane, Ours: ours, Pending: int(info.NumPending), InFlight: info.NumAckPending} //nolint:gosec // they fit a disk
 			if load.Pending+load.InFlight > 0 {
 				if load.Age, err = c.oldest(ctx, s, info, filter); err != nil {
 					return err

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/volleypush/volley/internal/natsembed"
 	"github.com/volleypush/volley/internal/pipeline"
 	"github.com/volleypush/volley/jobs"
@@ -68,6 +70,40 @@ func TestLoadSaysWhatWaits(t *testing.T) {
 		}
 		if s.Stream == jobs.StreamWork && s.Limit != 0 {
 			t.Errorf("a stream without a limit: %+v", s)
+		}
+	}
+}
+
+// The work of an app that only another worker has is told of too.
+func TestLoadTellsOfTheAppsOfOthers(t *testing.T) {
+	t.Parallel()
+	s, c := broker(t)
+	other := connectWith(t, Options{InProcess: s})
+	if err := other.EnsureTopology(t.Context(), small); err != nil {
+		t.Fatal(err)
+	}
+	if err := other.EnsureApp(t.Context(), jobs.GCM, "theirs"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.js.CreateOrUpdateConsumer(t.Context(), jobs.StreamWork, jetstream.ConsumerConfig{Durable: "gcm-foreign-bulk", FilterSubject: "push.work.gcm.foreign.bulk.>", AckPolicy: jetstream.AckExplicitPolicy}); err != nil {
+		t.Fatal(err)
+	}
+	seg := segment(t, "elsewhere", 2)
+	seg.Job.Platform, seg.Job.App = jobs.GCM, "theirs"
+	put(t, c, seg, time.Time{}, 0)
+	load, err := c.Load(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := ofDurable(t, load, "gcm-theirs-normal"); d.Ours || d.App != "theirs" || d.Platform != jobs.GCM || d.Lane != jobs.LaneNormal || d.Pending != 1 || d.Age == 0 {
+		t.Errorf("%+v", d)
+	}
+	if d := ofDurable(t, load, "apns-default-normal"); !d.Ours {
+		t.Errorf("%+v", d)
+	}
+	for _, d := range load.Durables {
+		if d.App == "foreign" {
+			t.Errorf("somebody else's durable: %+v", d)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -37,13 +38,14 @@ type Census struct {
 	scope pipeline.Scope
 	found map[string]*JobState
 	next  uint64 // the event from which reading goes on
+	most  walkLimits
 	// missed says that there is more than one look takes in: numbers are "at least".
 	missed bool
 }
 
 // Census makes a census of the jobs in the scope. One of a job or a campaign reads all events that are kept, one of more jobs only the latest.
 func (c *Conn) Census(scope pipeline.Scope) *Census {
-	return &Census{conn: c, scope: scope, found: make(map[string]*JobState)}
+	return &Census{conn: c, scope: scope, found: make(map[string]*JobState), most: walkLimits{censusWalk, math.MaxInt, censusPatience}}
 }
 
 // Update looks again. each, if set, is called with every event that was not seen before. Errors are those of the broker.
@@ -125,11 +127,18 @@ func (s *Census) job(platform jobs.Platform, app, id string) *JobState {
 	return j
 }
 
+// walkLimits bound one reading of a queue.
+type walkLimits struct {
+	messages, bytes int
+	patience        time.Duration
+}
+
 // walk bounds the reading of a queue.
-func (s *Census) walk() func() error {
-	left, end := censusWalk, time.Now().Add(censusPatience)
-	return func() error {
-		if left--; left < 0 || time.Now().After(end) {
+func (s *Census) walk() func(*stored) error {
+	left, room, end := s.most.messages, s.most.bytes, time.Now().Add(s.most.patience)
+	return func(m *stored) error {
+		left, room = left-1, room-len(m.Data)
+		if left < 0 || room < 0 || time.Now().After(end) {
 			s.missed = true
 			return errEnough
 		}
@@ -166,11 +175,11 @@ func (s *Census) lookAtJobs(ctx context.Context) error {
 	return nil
 }
 
-func (s *Census) lookAtLane(ctx context.Context, platform jobs.Platform, lane jobs.Lane, passed func() error) error {
+func (s *Census) lookAtLane(ctx context.Context, platform jobs.Platform, lane jobs.Lane, passed func(*stored) error) error {
 	for next := uint64(1); ; {
 		found, err := s.conn.nextOn(ctx, jobs.StreamJobs, jobs.IntakeSubject(platform, lane), next)
 		switch {
-		case errors.Is(err, errAbsent) || err == nil && passed() != nil:
+		case errors.Is(err, errAbsent) || err == nil && passed(found) != nil:
 			return nil
 		case answered(err) == codeStreamNotFound:
 			return s.conn.noStream(jobs.StreamJobs)

@@ -50,7 +50,7 @@ func (w *Waiting) Scope() pipeline.Scope {
 // waiting calls fn with every message of PUSH_WORK in the scope in the order in which they were stored, one at a time, so that it does not
 // matter how many there are. which is "later" for schedules, "*" for all. passed, if set, is told of each message that was read. An error of
 // either ends it and is returned.
-func (c *Conn) waiting(ctx context.Context, which string, scope pipeline.Scope, passed func() error, fn func(*Waiting) error) error {
+func (c *Conn) waiting(ctx context.Context, which string, scope pipeline.Scope, passed func(*stored) error, fn func(*Waiting) error) error {
 	subject := strings.Join([]string{"push", which, orAny(string(scope.Platform)), orAny(scope.App), orAny(string(scope.Lane)), orAny(scope.Job), "*", "*"}, ".")
 	for next := uint64(1); ; {
 		found, err := c.nextOn(ctx, jobs.StreamWork, subject, next)
@@ -64,7 +64,7 @@ func (c *Conn) waiting(ctx context.Context, which string, scope pipeline.Scope, 
 		}
 		next = found.Sequence + 1
 		if passed != nil {
-			if err := passed(); err != nil {
+			if err := passed(found); err != nil {
 				return err
 			}
 		}

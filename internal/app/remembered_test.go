@@ -35,10 +35,10 @@ func (a *asked) ask(ctx context.Context) (queue.Load, error) {
 	return queue.Load{Streams: []queue.StreamLoad{{Messages: n}}}, nil
 }
 
-func TestLoadsAskNowAndThen(t *testing.T) {
+func TestRememberedAskNowAndThen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		broker := &asked{takes: time.Millisecond}
-		l := &loads{ask: broker.ask, now: time.Now, log: zerolog.Nop()}
+		l := &remembered[queue.Load]{ask: broker.ask, now: time.Now, log: zerolog.Nop()}
 		defer l.close()
 		for range 10 {
 			if load, ok := l.get(); !ok || load.Streams[0].Messages != 1 {
@@ -56,10 +56,10 @@ func TestLoadsAskNowAndThen(t *testing.T) {
 }
 
 // A broker that does not answer costs nobody more than loadPatience, however many ask, and there is one question under way.
-func TestLoadsWaitForNobody(t *testing.T) {
+func TestRememberedWaitForNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		broker := &asked{}
-		l := &loads{ask: broker.ask, now: time.Now, log: zerolog.Nop()}
+		l := &remembered[queue.Load]{ask: broker.ask, now: time.Now, log: zerolog.Nop()}
 		defer l.close()
 		if _, ok := l.get(); !ok {
 			t.Fatal("no first answer")
@@ -82,10 +82,10 @@ func TestLoadsWaitForNobody(t *testing.T) {
 	})
 }
 
-func TestLoadsAfterAFault(t *testing.T) {
+func TestRememberedAfterAFault(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		broker := &asked{fails: true}
-		l := &loads{ask: broker.ask, now: time.Now, log: zerolog.Nop()}
+		l := &remembered[queue.Load]{ask: broker.ask, now: time.Now, log: zerolog.Nop()}
 		if _, ok := l.get(); ok {
 			t.Error("a fault is told as an answer")
 		}
