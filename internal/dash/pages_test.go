@@ -49,10 +49,10 @@ func TestPages(t *testing.T) {
 	for target, want := range map[string][]string{
 		"/":                                    {"Something needs you", "App default can&#39;t send to Google", "QUOTA_EXCEEDED", "4,021", "<b>theirs</b>", "w-1", "<svg", "in 3 s"},
 		"/apps":                                {"key ABC", "can send", "waits", "expires <time", "http2, production"},
-		"/campaigns":                           {"spring", "1,000", "paused", "alone", "Resume", "autumn", "1 for later", "1 queued", "lonely", "of 3<", "More jobs wait"},
+		"/campaigns":                           {"spring", "1,000", "paused", "alone", "Resume", "autumn", "1+ for later", "1+ queued", "lonely", "of 3<", "More jobs wait"},
 		"/campaign?name=spring":                {"BadDeviceToken", "promo-1", "promo-2", "Resume", "Cancel…", "with campaign spring"},
 		"/campaign?name=none":                  {"No event of this campaign"},
-		"/campaign?name=autumn":                {"fall-1", "for later", "in 2 h", "1 for later", "with 3 recipients", "gcm/shop", "Cancel…"},
+		"/campaign?name=autumn":                {"fall-1", "for later", "in 2 h", "1+ for later", "with 3 recipients", "gcm/shop", "Cancel…"},
 		"/job?platform=gcm&app=shop&id=lonely": {"1,234", "paused", "It has no event yet; it was published", "10 min ago", "Cancel…"},
 		"/search?q=lone":                       {"lonely"},
 		"/search?q=autum":                      {"/campaign?name=autumn"},

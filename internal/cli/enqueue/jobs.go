@@ -76,8 +76,8 @@ func (c *jobsCmd) Run(s *session) error {
 }
 
 func (s *session) sayJobs(list []*queue.JobState, more int, partial bool) error {
-	table := tabwriter.NewWriter(s.stdout, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(table, "APP\tJOB\tCAMPAIGN\tSTATE\tRECIPIENTS\tSENT\tNOT SENT\tLEFT\tWHEN")
+	table, paint := tabwriter.NewWriter(s.stdout, 0, 0, 2, ' ', 0), s.paint()
+	_, _ = fmt.Fprintln(table, "APP\tJOB\tCAMPAIGN\t"+paint.Head("STATE")+"\tRECIPIENTS\tSENT\tNOT SENT\tLEFT\tWHEN")
 	for _, j := range list {
 		when := j.Last
 		switch {
@@ -87,7 +87,7 @@ func (s *session) sayJobs(list []*queue.JobState, more int, partial bool) error 
 			when = j.Published
 		}
 		t := j.Totals
-		_, _ = fmt.Fprintf(table, "%s/%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", j.Platform, j.App, j.Job, j.Campaign, j.State, count(t.Recipients), count(t.Sent),
+		_, _ = fmt.Fprintf(table, "%s/%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", j.Platform, j.App, j.Job, j.Campaign, painted(paint, j.State), count(t.Recipients), count(t.Sent),
 			count(t.Settled()-t.Sent), count(j.Left), when.UTC().Format(time.RFC3339))
 	}
 	if err := table.Flush(); err != nil {
@@ -100,4 +100,18 @@ func (s *session) sayJobs(list []*queue.JobState, more int, partial bool) error 
 		s.say("there are more than were looked at; narrow with --app, --platform or --campaign")
 	}
 	return nil
+}
+
+// painted is a state in its colour.
+func painted(paint cli.Paint, state queue.State) string {
+	switch word := string(state); state {
+	case queue.StateDone:
+		return paint.Good(word)
+	case queue.StatePaused, queue.StateCancelled:
+		return paint.Warn(word)
+	case queue.StateDead:
+		return paint.Bad(word)
+	case queue.StateUnknown, queue.StateQueued, queue.StateScheduled, queue.StateRunning:
+	}
+	return paint.Plain(string(state))
 }

@@ -63,7 +63,11 @@ func (f *recipientFlags) collect(platform jobs.Platform, s *session) (*recipient
 	}{{"--to", f.To}, {"--ids", f.IDs}} {
 		for i, id := range list.ids {
 			if err := take(strings.TrimSpace(id), nil); err != nil {
-				got.problems = append(got.problems, fmt.Sprintf("%s, number %d: %v", list.flag, i+1, err))
+				hint := ""
+				if list.flag == "--to" && strings.Contains(id, ",") {
+					hint = "; --ids takes several, separated by commas"
+				}
+				got.problems = append(got.problems, fmt.Sprintf("%s, number %d: %v%s", list.flag, i+1, err, hint))
 			}
 		}
 	}

@@ -138,6 +138,9 @@ func (s *session) say(format string, args ...any) {
 	_, _ = fmt.Fprintf(s.stdout, format+"\n", args...)
 }
 
+// paint colours words on stdout.
+func (s *session) paint() cli.Paint { return cli.NewPaint(s.stdout, s.env) }
+
 // emit prints one JSON object per line on stdout.
 func (s *session) emit(value any) {
 	_, _ = fmt.Fprintf(s.stdout, "%s\n", encodeJSON(value))

@@ -198,12 +198,13 @@ func (s *session) sayStatusWords(l *statusLine) {
 	if l.Kind == "campaign" {
 		name = "campaign " + l.Campaign
 	}
-	s.say("%s: %s", name, l.State)
+	paint := s.paint()
+	s.say("%s: %s", name, painted(paint, l.State))
 	if l.Kind == "campaign" {
 		var parts []string
 		for _, state := range []queue.State{queue.StateQueued, queue.StateScheduled, queue.StateRunning, queue.StatePaused, queue.StateCancelled, queue.StateDone, queue.StateDead} {
 			if n := l.Jobs[state]; n > 0 {
-				parts = append(parts, count(n)+" "+string(state))
+				parts = append(parts, count(n)+" "+painted(paint, state))
 			}
 		}
 		s.say("jobs: %s", strings.Join(parts, ", "))

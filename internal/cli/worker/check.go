@@ -70,13 +70,15 @@ func (r *checkCommand) write(s *session, report *app.Report) error {
 		}
 		return nil
 	}
+	paint := cli.NewPaint(s.Out, s.Env)
+	colours := map[app.Verdict]func(string) string{app.OK: paint.Good, app.Warning: paint.Warn, app.Bad: paint.Bad}
 	table := tabwriter.NewWriter(s.Out, 0, 0, 2, ' ', 0)
 	for _, f := range report.Findings {
 		text := f.Text
 		if f.Remedy != "" {
 			text += ": " + f.Remedy
 		}
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\n", f.Verdict, f.Subject, text)
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\n", colours[f.Verdict](string(f.Verdict)), f.Subject, text)
 	}
 	if err := table.Flush(); err != nil {
 		return err

@@ -46,14 +46,14 @@ func (d *deadListCommand) Run(s *session) error {
 	if d.JSON() {
 		return deadFault(conn.DeadLetters(s.ctx, query, func(l queue.DeadLetter) error { return writeLetter(s.Out, &l) }))
 	}
-	table := tabwriter.NewWriter(s.Out, 0, 0, 2, ' ', 0)
+	table, paint := tabwriter.NewWriter(s.Out, 0, 0, 2, ' ', 0), cli.NewPaint(s.Out, s.Env)
 	n := 0
 	err = conn.DeadLetters(s.ctx, query, func(l queue.DeadLetter) error {
 		if n++; n == 1 {
-			_, _ = fmt.Fprintln(table, "SEQ\tSTORED\tAPP\tJOB\tSEGMENT\tRECIPIENTS\tREASON\tREQUEUES\tWHAT IS WRONG")
+			_, _ = fmt.Fprintln(table, "SEQ\tSTORED\tAPP\tJOB\tSEGMENT\tRECIPIENTS\t"+paint.Head("REASON")+"\tREQUEUES\tWHAT IS WRONG")
 		}
 		_, _ = fmt.Fprintf(table, "%d\t%s\t%s/%s\t%s\t%s\t%d\t%s\t%d\t%s\n", l.Sequence, moment(l.Stored), l.Platform, l.App, l.Job, segmentOf(&l),
-			l.Recipients, l.Reason, l.Requeues, firstFault(l.Faults))
+			l.Recipients, paint.Bad(l.Reason), l.Requeues, firstFault(l.Faults))
 		return nil
 	})
 	if flushed := table.Flush(); err == nil {
