@@ -70,7 +70,8 @@ func barOf(settled, segments int, c Counts) bar {
 	}
 	done := 100 * min(float64(settled)/float64(segments), 1)
 	good := done * float64(c.Sent) / float64(c.All())
-	return bar{Good: good, Bad: done - good, Says: fmt.Sprintf("%.0f %% done, %s sent, %s not", done, grouped(fmt.Sprint(c.Sent)), grouped(fmt.Sprint(c.Bad())))}
+	// Rounding may make the difference negative, which a browser complains of.
+	return bar{Good: good, Bad: max(done-good, 0), Says: fmt.Sprintf("%.0f %% done, %s sent, %s not", done, grouped(fmt.Sprint(c.Sent)), grouped(fmt.Sprint(c.Bad())))}
 }
 
 // X is where the bad part begins.

@@ -119,3 +119,15 @@ func TestTheIndexIsForgottenWhenNobodyLooks(t *testing.T) {
 		t.Error("the old index was filled on")
 	}
 }
+
+func TestBarsAreNotNegative(t *testing.T) {
+	t.Parallel()
+	for segments := 1; segments <= 240; segments++ {
+		for settled := range segments + 1 {
+			b := barOf(settled, segments, Counts{Sent: 3000, Skipped: uint64(settled % 2)}) //nolint:gosec // it is small
+			if b.Bad < 0 || b.Good < 0 || b.Good+b.Bad > 100.001 {
+				t.Fatalf("%d of %d segments: %+v", settled, segments, b)
+			}
+		}
+	}
+}
