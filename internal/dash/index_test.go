@@ -124,7 +124,7 @@ func TestBarsAreNotNegative(t *testing.T) {
 	t.Parallel()
 	for segments := 1; segments <= 240; segments++ {
 		for settled := range segments + 1 {
-			b := barOf(settled, segments, Counts{Sent: 3000, Skipped: uint64(settled % 2)}) //nolint:gosec // it is small
+			b := barOf(settled, segments, Counts{Sent: 3000, Skipped: uint64(settled % 2)})
 			if b.Bad < 0 || b.Good < 0 || b.Good+b.Bad > 100.001 {
 				t.Fatalf("%d of %d segments: %+v", settled, segments, b)
 			}
