@@ -38,6 +38,7 @@ type questions struct {
 	// Guarded by the lock of answers:
 	replies []*nats.Msg
 	left    int
+	stream  bool // one question with any number of answers, the last of which has a status
 
 	all chan struct{} // closed when left is 0
 }
@@ -58,7 +59,15 @@ func (c *Conn) listen() error {
 
 // expect makes a place for n answers.
 func (a *answers) expect(n int) (id uint64, q *questions) {
-	q = &questions{replies: make([]*nats.Msg, n), left: n, all: make(chan struct{})}
+	return a.await(&questions{replies: make([]*nats.Msg, n), left: n, all: make(chan struct{})})
+}
+
+// expectStream makes a place for as many answers to one question as there are.
+func (a *answers) expectStream() (id uint64, q *questions) {
+	return a.await(&questions{left: 1, stream: true, all: make(chan struct{})})
+}
+
+func (a *answers) await(q *questions) (uint64, *questions) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.last++
@@ -84,10 +93,18 @@ func (a *answers) receive(msg *nats.Msg) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	q := a.waiting[id]
-	if q == nil || n >= uint64(len(q.replies)) || q.replies[n] != nil {
+	switch {
+	case q == nil || q.left == 0:
 		return
+	case q.stream:
+		if q.replies = append(q.replies, msg); msg.Header.Get("Status") == "" {
+			return
+		}
+	case n >= uint64(len(q.replies)) || q.replies[n] != nil:
+		return
+	default:
+		q.replies[n] = msg
 	}
-	q.replies[n] = msg
 	if q.left--; q.left == 0 {
 		close(q.all)
 	}

@@ -62,15 +62,32 @@ func lastQuestion(stream, subject string) *nats.Msg {
 	return &nats.Msg{Subject: apiGet + stream, Data: []byte(`{"last_by_subj":"` + subject + `"}`)}
 }
 
-// absent does lastOn for each of the subjects at one time, and says of which the leader certainly has nothing.
+// absent says on which of the subjects the stream certainly has nothing.
 func (c *Conn) absent(ctx context.Context, stream string, subjects []string) []bool {
+	if c.single(ctx, stream) {
+		if absent, known := c.absentDirect(ctx, stream, subjects); known {
+			return absent
+		}
+	}
+	return c.absentLeader(ctx, stream, subjects)
+}
+
+// plainAbsence is how the broker says that there is no message on a subject; whatever else it says is decoded.
+const plainAbsence = `{"type":"io.nats.jetstream.api.v1.stream_msg_get_response","error":{"code":404,"err_code":10037,"description":"no message found"}}`
+
+// absentLeader does lastOn for each of the subjects at one time.
+func (c *Conn) absentLeader(ctx context.Context, stream string, subjects []string) []bool {
 	all, absent := make([]reply, len(subjects)), make([]bool, len(subjects))
 	for i, subject := range subjects {
 		all[i].ask = lastQuestion(stream, subject)
 	}
 	c.askAll(ctx, all)
 	for i, r := range all {
-		if r.err == nil {
+		switch {
+		case r.err != nil:
+		case string(r.msg.Data) == plainAbsence:
+			absent[i] = true
+		default:
 			_, err := parseStored(stream, subjects[i], r.msg)
 			absent[i] = errors.Is(err, errAbsent)
 		}
