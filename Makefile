@@ -10,7 +10,7 @@ export TOOLS ?= $(CURDIR)/.cache
 RACE = ./internal/... ./sender/... $(if $(wildcard integration/*.go),./integration/...)
 
 .DEFAULT_GOAL := help
-.PHONY: help build test vet race lint fix fmt fuzz bench chaos upgrade soak list demo nodeclient asyncapi golden vuln nested release lines ci clean
+.PHONY: help build test vet race lint fix fmt fuzz bench chaos netns upgrade soak list demo nodeclient asyncapi golden vuln nested release lines ci clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ chaos: ## kills workers and servers, prints who was lost or sent to twice; CUT=1
 
 upgrade: ## workers of earlier commits beside today's: an upgrade and a way back, with the books checked (needs the whole history)
 	$(GO) test -tags chaosrun -run '^TestSideBySide$$' -count=1 -v -timeout 10m ./integration
+
+netns: ## a cluster across network namespaces: cables pulled, links made narrow; Linux, iproute2, root or user namespaces; CUT=1, TABLE=FILE
+	bash .ci/netns $(if $(CUT),-cut) $(if $(TABLE),-table $(abspath $(TABLE)))
 
 bench: ## benchmarks matching BENCH (all), COUNT times (1; 10 for benchstat)
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) ./...

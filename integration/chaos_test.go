@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -111,7 +112,7 @@ type group struct {
 
 // groups are everything there is, or the cut.
 func (c *chaos) groups() []group {
-	return append(c.matrix(), c.troubles()...)
+	return slices.Concat(c.matrix(), c.troubles(), c.wires())
 }
 
 // house opens a theatre for one line.

@@ -20,13 +20,6 @@ import (
 	"github.com/volleypush/volley/jobs"
 )
 
-// The most that a worker has in flight: segments of up to 1,000 recipients, and deliveries of one.
-const (
-	segmentsAtOnce   = 4
-	deliveriesAtOnce = 64
-	inFlight         = segmentsAtOnce*jobs.MaxSegmentRecipients + deliveriesAtOnce
-)
-
 // troubles are what else happens beside a kill at a point.
 func (c *chaos) troubles() []group {
 	type trouble struct {

@@ -13,6 +13,13 @@ import (
 	"github.com/volleypush/volley/jobs"
 )
 
+// The most that a worker has in flight: segments of up to 1,000 recipients, and deliveries of one.
+const (
+	segmentsAtOnce   = 4
+	deliveriesAtOnce = 64
+	inFlight         = segmentsAtOnce*jobs.MaxSegmentRecipients + deliveriesAtOnce
+)
+
 // crashPoints are the moments in the life of a delivery at which its worker is killed.
 func crashPoints() []string {
 	return []string{"after-pull", "mid-send", "sent", "committed", "continued", "acked"}
@@ -122,14 +129,19 @@ func (s *theatre) judge(v *verdict, flying map[recipient]bool) {
 func (s *theatre) atMost(limit int) *verdict {
 	s.t.Helper()
 	v := &verdict{}
+	s.hold(v, limit)
+	return v
+}
+
+// hold is atMost for a verdict that was begun.
+func (s *theatre) hold(v *verdict, limit int) {
+	s.t.Helper()
 	s.sound(v)
-	limit = min(limit, v.books.recipients)
-	v.limit = limit
-	if n := len(v.books.twice); n > limit {
-		s.t.Errorf("%d recipients were sent to twice, at most %d may be", n, limit)
+	v.limit = min(limit, v.books.recipients)
+	if n := len(v.books.twice); n > v.limit {
+		s.t.Errorf("%d recipients were sent to twice, at most %d may be", n, v.limit)
 	}
 	s.t.Log(v)
-	return v
 }
 
 // sound demands what has to hold whatever happened.

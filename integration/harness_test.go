@@ -67,7 +67,13 @@ type process struct {
 // start runs a program of bin. It is killed when the test ends, if it still runs.
 func start(t *testing.T, name string, env []string, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, name: name, cmd: exec.Command(filepath.Join(bin, name), args...), done: make(chan struct{}), grown: make(chan struct{})}
+	return startCommand(t, name, env, exec.Command(filepath.Join(bin, name), args...))
+}
+
+// startCommand is start for a program that is called in a way of its own.
+func startCommand(t *testing.T, name string, env []string, cmd *exec.Cmd) *process {
+	t.Helper()
+	p := &process{t: t, name: name, cmd: cmd, done: make(chan struct{}), grown: make(chan struct{})}
 	p.cmd.Env = append(clean(os.Environ()), env...)
 	reader, writer, err := os.Pipe()
 	if err != nil {

@@ -30,13 +30,15 @@ type theatre struct {
 
 	next   uint64 // the first sequence of PUSH_RESULTS that was not read yet
 	events []*results.Event
+	twice  int // who was sent to twice until now, where one theatre has several plays
 }
 
 // openTheatre connects to the broker as a publisher and subscriber, who outlives its restarts. broker are the flags that lead a worker
 // to it; without any it is a server at url.
 func openTheatre(t *testing.T, p *providers, url string, broker ...string) *theatre {
 	t.Helper()
-	nc, err := nats.Connect(url, nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond), nats.RetryOnFailedConnect(true))
+	nc, err := nats.Connect(url, nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond), nats.RetryOnFailedConnect(true),
+		nats.PingInterval(2*time.Second)) // else it takes minutes to see that a link is down
 	if err != nil {
 		t.Fatal(err)
 	}
