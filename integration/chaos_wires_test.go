@@ -50,3 +50,9 @@ func wired(t *testing.T, p *providers, at string, one ordeal) *verdict {
 	s.end(worker)
 	return v
 }
+
+func forget(_ *testing.T, all []*conduit) {
+	for _, r := range all {
+		r.forget()
+	}
+}

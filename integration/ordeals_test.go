@@ -44,12 +44,6 @@ func cutAfter(bytes int) func(*testing.T, []*conduit) {
 	}
 }
 
-func forget(_ *testing.T, all []*conduit) {
-	for _, r := range all {
-		r.forget()
-	}
-}
-
 // ordeals are what connections suffer, between a worker and its broker or its providers. A stall of 1.5 s is longer than the ack wait
 // of these tests and shorter than what a provider may take for an answer.
 func ordeals() []ordeal {
