@@ -44,6 +44,7 @@ type reader struct {
 	nats string // host:port
 	ctrl string
 	back []*background
+	seen strings.Builder // what lines that ended have printed
 }
 
 type background struct {
@@ -118,6 +119,7 @@ func (r *reader) run(line string, env ...string) string {
 	if err != nil {
 		r.t.Fatalf("%s\n%v\n%s", line, err, out)
 	}
+	r.seen.Write(out)
 	return string(out)
 }
 
