@@ -24,6 +24,7 @@ type shift struct {
 	group             *errgroup.Group
 	orders            *queue.Watcher
 	handle            func(context.Context, pipeline.Delivery) pipeline.Disposition
+	together          func(ctx context.Context, all []pipeline.Delivery, alone func(i int), done func(i int, d pipeline.Disposition))
 	segments          *queue.Slots
 	pulls             map[sideKey]pulls
 	// own are the slots of apps with a rate, by app.
@@ -78,7 +79,7 @@ func (s *shift) begin(of *side) {
 	for _, lane := range jobs.Lanes() {
 		s.pull(ctx, queue.Puller{
 			Stream: jobs.StreamWork, Durable: jobs.WorkDurable(of.platform, of.name, lane), Slots: slots, Gate: gate,
-			Turn: queue.Turn{App: of.name, Lane: lane},
+			Turn: queue.Turn{App: of.name, Lane: lane}, Together: s.together, Share: sharing(of, slots),
 		})
 	}
 }
@@ -110,6 +111,18 @@ func (s *shift) slotsOf(of *side) *queue.Slots {
 	}
 	return s.own[of.name]
 }
+
+// sharing is how many jobs of one recipient share a slot: under a rate of the app no more than all slots may send in a second.
+func sharing(of *side, slots *queue.Slots) int {
+	perSecond := of.rate.PerSecond()
+	if perSecond == 0 {
+		return singlesInASlot
+	}
+	return max(1, min(int(perSecond)/slots.Size(), singlesInASlot))
+}
+
+// singlesInASlot is how many jobs of one recipient from PUSH_WORK take the place of one segment: as many as are handled together.
+const singlesInASlot = 128
 
 // ratedTurn is about how many seconds a delivery of an app with a rate is under way.
 const ratedTurn = 5

@@ -133,7 +133,7 @@ func (w *Worker) begin(ctx context.Context) error {
 	from.of(deliveries, segments)
 	group.Go(func() error { return observed.run(running) })
 	crew := &shift{
-		worker: w, core: core, running: running, handling: handling, group: group, orders: orders, handle: dying.handle(core.Handle), segments: segments,
+		worker: w, core: core, running: running, handling: handling, group: group, orders: orders, handle: dying.handle(core.Handle), together: dying.together(core.HandleTogether), segments: segments,
 		pulls: map[sideKey]pulls{}, own: map[string]*queue.Slots{}, silence: map[sideKey]func(){}, feedback: w.newFeedback(), readers: map[string]reader{},
 	}
 	for _, s := range w.keeper.sides() {
@@ -162,7 +162,7 @@ func (w *Worker) begin(ctx context.Context) error {
 		for _, lane := range jobs.Lanes() {
 			crew.pull(running, queue.Puller{
 				Stream: jobs.StreamJobs, Durable: jobs.IntakeDurable(platform, lane), Slots: deliveries,
-				Turn: queue.Turn{Lane: lane}, Together: dying.together(core.HandleTogether),
+				Turn: queue.Turn{Lane: lane}, Together: crew.together,
 			})
 		}
 	}

@@ -202,6 +202,15 @@ func (w *world) Newer(_ context.Context, subject string, _ uint64) (bool, error)
 	return w.newer, w.step("newer", subject)
 }
 
+func (w *world) NoNewer(ctx context.Context, deliveries []Delivery) []bool {
+	certain := make([]bool, len(deliveries))
+	for i, d := range deliveries {
+		newer, err := w.Newer(ctx, d.Subject, d.Sequence)
+		certain[i] = !newer && err == nil
+	}
+	return certain
+}
+
 func (w *world) Living(_ context.Context, seg *jobs.Segment) (string, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

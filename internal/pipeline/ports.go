@@ -88,6 +88,9 @@ type Work interface {
 	Parked(ctx context.Context, platform jobs.Platform, app string) (Parked, error)
 	// Newer says whether a newer copy of the work message with this subject and sequence waits.
 	Newer(ctx context.Context, subject string, sequence uint64) (bool, error)
+	// NoNewer does Newer for each of the deliveries at one time, and says of which there certainly is no newer copy. The others are to be
+	// looked for again, one by one.
+	NoNewer(ctx context.Context, deliveries []Delivery) []bool
 	// Living returns the fingerprint of the living copy of the segment, "" if there certainly is none.
 	Living(ctx context.Context, segment *jobs.Segment) (fingerprint string, err error)
 }

@@ -282,6 +282,17 @@ func (a *actor) Newer(_ context.Context, subject string, sequence uint64) (bool,
 	return last != nil && last.Sequence > sequence, nil
 }
 
+func (a *actor) NoNewer(_ context.Context, deliveries []Delivery) []bool {
+	a.step()
+	certain := make([]bool, len(deliveries))
+	for i, d := range deliveries {
+		tail, err := jobs.ParseTail(d.Subject)
+		last := a.last(tail.String())
+		certain[i] = err == nil && (last == nil || last.Sequence <= d.Sequence)
+	}
+	return certain
+}
+
 func (a *actor) Living(_ context.Context, seg *jobs.Segment) (string, error) {
 	a.step()
 	if last := a.last(seg.Tail().String()); last != nil {

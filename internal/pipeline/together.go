@@ -58,7 +58,7 @@ func (c *Core) HandleTogether(ctx context.Context, deliveries []Delivery, alone 
 	// What goes alone asks for its turn itself.
 	c.turn.Release(weight - int64(len(singles)))
 	defer c.turn.Release(int64(len(singles)))
-	singles = t.unknown(ctx, singles)
+	singles = t.unknown(ctx, t.current(ctx, singles))
 	var others sync.WaitGroup
 	for len(singles) > 0 {
 		var app []single
@@ -74,22 +74,18 @@ func (c *Core) HandleTogether(ctx context.Context, deliveries []Delivery, alone 
 // read decodes a delivery and says whether it is simple: a job for one recipient without variables, due now, of an app that is known, that nobody has paused
 // or cancelled, that may be sent to twice if need be, of which nothing suggests that anybody has begun with it, and for which there is room under the app's rate.
 func (t *together) read(d Delivery) (one single, simple bool) {
-	if d.Stream != jobs.StreamJobs || d.Suspicious || len(d.Body) > fewBytes && manyIDs(d.Body) {
+	if d.Suspicious || len(d.Body) > fewBytes && manyIDs(d.Body) {
 		return one, false
 	}
-	platform, lane, ok := jobs.ParseIntakeSubject(d.Subject)
+	seg, ok := t.segment(d)
 	if !ok {
-		return one, false
-	}
-	seg, err := read(d, platform, lane)
-	if err != nil {
 		return one, false
 	}
 	job, now := seg.Job, t.core.Clock.Now()
 	if job.Recipients() != 1 || job.Vars != nil || job.OnUncertain == jobs.OnUncertainReport || job.DeliverAt.After(now) || !jobs.FitsOne(job, t.core.MaxPayload) {
 		return one, false
 	}
-	app, ok := t.core.Apps.App(platform, job.App)
+	app, ok := t.core.Apps.App(job.Platform, job.App)
 	if !ok {
 		return one, false
 	}
@@ -98,6 +94,9 @@ func (t *together) read(d Delivery) (one single, simple bool) {
 		return one, false
 	}
 	one.held = held{Delivery: d, seg: seg, app: app, batch: batch}
+	if d.Stream == jobs.StreamWork {
+		one.follows = d.Sequence
+	}
 	one.round = round{seg: seg, app: app, deadline: batch.Deadline()}
 	// Under a rate of its app, room is booked last: what is booked counts as sent.
 	return one, !one.round.late(now) && !t.core.cancelled(one.held) && !t.core.paused(one.held) && (!app.Rated() || batch.Book())
@@ -105,6 +104,23 @@ func (t *together) read(d Delivery) (one single, simple bool) {
 
 // fewBytes is how large a job is that may as well be decoded twice.
 const fewBytes = 1 << 10
+
+// segment decodes a whole job, from either stream, that nobody has begun with.
+func (t *together) segment(d Delivery) (*jobs.Segment, bool) {
+	if d.Stream == jobs.StreamWork {
+		if first(d.Header, jobs.HeaderTotal) != "1" {
+			return nil, false
+		}
+		seg, err := jobs.DecodeSegment(d.Subject, d.Header, d.Body)
+		return seg, err == nil && seg.Whole && seg.Round == 0 && !seg.Begun && !d.Begun
+	}
+	platform, lane, ok := jobs.ParseIntakeSubject(d.Subject)
+	if !ok {
+		return nil, false
+	}
+	seg, err := read(d, platform, lane)
+	return seg, err == nil
+}
 
 // manyIDs says whether a job looks as if it had several recipients, or variables, which goes alone anyway, so that it is not decoded twice. It
 // may be wrong either way.
@@ -114,12 +130,40 @@ func manyIDs(body []byte) bool {
 	return bytes.HasPrefix(list, []byte("[")) && bytes.IndexByte(list, ',') >= 0 || bytes.Contains(body, []byte(`"recipients"`))
 }
 
-// unknown looks for what there is of jobs whose id their publishers chose. Those of which there is anything go alone.
+// current puts those aside of whose message on PUSH_WORK there may be a newer copy.
+func (t *together) current(ctx context.Context, singles []single) []single {
+	var copies []Delivery
+	for i := range singles {
+		if singles[i].Stream == jobs.StreamWork {
+			copies = append(copies, singles[i].Delivery)
+		}
+	}
+	if len(copies) == 0 {
+		return singles
+	}
+	newest := t.core.Work.NoNewer(ctx, copies)
+	rest, k := singles[:0], 0
+	for _, one := range singles {
+		if one.Stream == jobs.StreamWork {
+			if k++; !newest[k-1] {
+				t.aside(one)
+				continue
+			}
+		}
+		rest = append(rest, one)
+	}
+	return rest
+}
+
+// checked says whether there may be something of the job already: what is from PUSH_WORK, and what has an id that its publisher chose.
+func (one *single) checked() bool { return one.Stream == jobs.StreamWork || one.seg.Explicit }
+
+// unknown looks for what there is of jobs of which there may be something. Those of which there is anything go alone.
 func (t *together) unknown(ctx context.Context, singles []single) []single {
 	var segments []*jobs.Segment
 	var subjects []string
 	for i := range singles {
-		if seg := singles[i].seg; seg.Explicit {
+		if seg := singles[i].seg; singles[i].checked() {
 			segments, subjects = append(segments, seg), append(subjects, eventKey(seg).Subject())
 		}
 	}
@@ -130,7 +174,7 @@ func (t *together) unknown(ctx context.Context, singles []single) []single {
 	plan, event := t.core.Status.NoPlans(ctx, segments), t.core.Events.Absent(ctx, subjects)
 	rest, k := singles[:0], 0
 	for _, one := range singles {
-		if one.seg.Explicit {
+		if one.checked() {
 			if k++; !plan[k-1] || !event[k-1] {
 				t.aside(one)
 				continue

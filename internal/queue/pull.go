@@ -7,10 +7,12 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rs/zerolog"
 
 	"github.com/volleypush/volley/internal/pipeline"
+	"github.com/volleypush/volley/jobs"
 )
 
 // Puller says what Pull takes from and who handles it.
@@ -26,6 +28,9 @@ type Puller struct {
 	// Together, if set, gets deliveries first, as many as came at one time: pipeline.Core.HandleTogether. Those for which it calls alone
 	// go to Handle, each in a goroutine of its own.
 	Together func(ctx context.Context, all []pipeline.Delivery, alone func(i int), done func(i int, d pipeline.Disposition))
+	// Share is how many messages of one recipient, handled by Together, share a slot, when the pull before brought nothing but such messages. 0 is
+	// one.
+	Share int
 	// Gate, if set, is asked before messages are asked for: how long to wait with that, 0 for not at all, and what ends the
 	// waiting earlier. One message may be on its way already when the answer changes.
 	Gate func() (wait time.Duration, changed <-chan struct{})
@@ -44,6 +49,8 @@ const (
 	// troubleWait is the first pause after trouble, troubleWaitMax the longest.
 	troubleWait    = 100 * time.Millisecond
 	troubleWaitMax = 5 * time.Second
+	// sharedBytes is how many bytes of messages that share a slot are asked for: those of one recipient have about 600.
+	sharedBytes = 128 << 10
 	// messageFrame is more than subject and reply of a message have.
 	messageFrame = 4 << 10
 	// drainWait is how long a stop waits for deliveries that are on their way.
@@ -112,6 +119,8 @@ type pull struct {
 	granted  int  // slots that the seat got last
 	reserved int  // slots taken for deliveries that are asked for
 	cost     int  // slots that the last delivery took: the next ones are taken to be like it
+	small    bool // the last pull brought messages of one recipient only
+	shared   int  // messages of this pull that share slots
 	waiting  []*held
 	fresh    []*held        // have their slots, and are handed out next
 	handlers sync.WaitGroup // one for each delivery that is handled
@@ -219,6 +228,7 @@ func (p *pull) shut(ctx, work context.Context) bool {
 	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
+	p.small = false // one of them tries first
 	p.gate = changed
 	p.wait(ctx, work, nil, timer.C)
 	p.gate = nil
@@ -257,8 +267,12 @@ func (p *pull) fetch(ctx, work context.Context) {
 		return
 	}
 	p.reserved = p.granted
-	want := max(p.reserved/max(p.cost, 1), 1)
-	if err := p.line.ask(pullRequest{Batch: want, NoWait: true, Bytes: p.Slots.room(p.reserved, p.conn.MaxPayload()+messageFrame)}); err != nil {
+	want, bytes := max(p.reserved/max(p.cost, 1), 1), p.Slots.room(p.reserved, p.conn.MaxPayload()+messageFrame)
+	if p.small {
+		want, bytes = p.reserved*p.Share, p.reserved*sharedBytes
+	}
+	p.small = p.Share > 1
+	if err := p.line.ask(pullRequest{Batch: want, NoWait: true, Bytes: bytes}); err != nil {
 		p.release()
 		p.fail(ctx, work, err)
 		return
@@ -271,13 +285,14 @@ func (p *pull) fetch(ctx, work context.Context) {
 	}
 	// Less than asked for: the queue is empty now. Then it is cheaper to be told when the next message comes.
 	p.busy = p.line != nil && (p.line.got == want || p.line.more) && p.trouble == nil
+	p.small = p.small && p.busy && p.line.got > 0
 	p.release()
 }
 
 // release frees the slots whose deliveries did not come.
 func (p *pull) release() {
 	p.seat.give(p.reserved)
-	p.reserved = 0
+	p.reserved, p.shared = 0, 0
 }
 
 // await waits until the current request is answered in full, or ended by something else; false if patience ran out.
@@ -320,9 +335,9 @@ func (p *pull) receive(a arrival) (complete bool) {
 		p.log.Error().Err(err).Msg("the broker handed over a message without its place in the stream")
 		return false
 	}
-	h := &held{msg: a.msg, meta: meta, slots: p.Slots.cost(len(a.msg.Data)), lease: p.conn.leases.take(a.msg.Reply, p.ackWait, a.line.since)}
+	h := &held{msg: a.msg, meta: meta, slots: p.slotsOf(a.msg), lease: p.conn.leases.take(a.msg.Reply, p.ackWait, a.line.since)}
 	p.cost = h.slots
-	if p.reserved > 0 {
+	if p.reserved > 0 || h.slots == 0 {
 		kept := min(h.slots, p.reserved)
 		p.reserved -= kept
 		p.seat.add(h.slots - kept)
@@ -331,6 +346,26 @@ func (p *pull) receive(a arrival) (complete bool) {
 		p.waiting = append(p.waiting, h)
 	}
 	return a.line == p.line && a.line.count()
+}
+
+// slotsOf is how many slots a message takes. Of those that share one the first takes it.
+func (p *pull) slotsOf(msg *nats.Msg) int {
+	if !single(msg) {
+		p.small = false
+		return p.Slots.cost(len(msg.Data))
+	}
+	if p.Share < 2 || p.reserved == 0 && p.shared == 0 {
+		return p.Slots.cost(len(msg.Data))
+	}
+	if p.shared++; p.shared%p.Share != 1 {
+		return 0
+	}
+	return 1
+}
+
+// single says whether a message of PUSH_WORK is of a job of one recipient.
+func single(msg *nats.Msg) bool {
+	return len(msg.Data) < sharedBytes/16 && msg.Header.Get(jobs.HeaderTotal) == "1"
 }
 
 // fail notes that something is wrong, closes the line and waits before the next try. Slots that were kept for what does not come

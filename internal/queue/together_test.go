@@ -9,8 +9,10 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rs/zerolog"
 
@@ -259,4 +261,84 @@ func readAll(c *Conn) <-chan struct{} {
 		_ = c.nc.Flush()
 	}()
 	return done
+}
+
+// TestNoNewer: what it says of each is what Newer says; what can't be read or asked is not certain.
+func TestNoNewer(t *testing.T) {
+	t.Parallel()
+	s, c := broker(t)
+	one, two, gone := segment(t, "one", 1), segment(t, "two", 1), segment(t, "gone", 1)
+	first := put(t, c, one, time.Time{}, 0)
+	second := put(t, c, one, time.Now().Add(time.Hour), first)
+	third := put(t, c, two, time.Time{}, 0)
+	of := func(seg *jobs.Segment, sequence uint64) pipeline.Delivery {
+		return pipeline.Delivery{Stream: jobs.StreamWork, Subject: seg.Tail().WorkSubject(), Sequence: sequence}
+	}
+	all := []pipeline.Delivery{of(one, first), of(one, second), of(two, third), of(gone, 1), {Stream: jobs.StreamWork, Subject: "push.work.of.nobody"}}
+	if diff := cmp.Diff([]bool{false, true, true, true, false}, c.NoNewer(t.Context(), all)); diff != "" {
+		t.Error(diff)
+	}
+	loseBroker(t, s, c)
+	if diff := cmp.Diff(make([]bool, len(all)), c.NoNewer(t.Context(), all)); diff != "" {
+		t.Error("without a broker:", diff)
+	}
+}
+
+// TestPullSharesSlots: jobs of one recipient from PUSH_WORK share slots, a segment takes one for itself; whatever comes in between, each is handed
+// out once, and no more segments are under way than there are slots.
+func TestPullSharesSlots(t *testing.T) {
+	t.Parallel()
+	_, c := broker(t)
+	const share, singles = 32, 900
+	var want int
+	for i := range singles {
+		put(t, c, segment(t, fmt.Sprintf("single-%d", i), 1), time.Time{}, 0)
+		if want++; i%200 == 150 { // a larger one than is asked for of those that share
+			put(t, c, segment(t, fmt.Sprintf("many-%d", i), 900), time.Time{}, 0)
+			put(t, c, segment(t, fmt.Sprintf("few-%d", i), 10), time.Time{}, 0)
+			want += 2
+		}
+	}
+	var all, alone seen
+	var largest, segments, most atomic.Int64
+	done, slots := make(chan error, 1), NewSlots(SlotOptions{Size: 3})
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	go func() {
+		done <- c.Pull(ctx, Puller{
+			Stream: jobs.StreamWork, Durable: jobs.WorkDurable(jobs.APNS, jobs.DefaultApp, jobs.LaneNormal), Slots: slots, Share: share,
+			Handle: func(ctx context.Context, d pipeline.Delivery) pipeline.Disposition {
+				most.Store(max(most.Load(), segments.Add(1)))
+				defer segments.Add(-1)
+				return alone.ack(ctx, d)
+			},
+			Together: func(_ context.Context, ds []pipeline.Delivery, aside func(int), tell func(int, pipeline.Disposition)) {
+				largest.Store(max(largest.Load(), int64(len(ds))))
+				for i, d := range ds {
+					if nats.Header(d.Header).Get(jobs.HeaderTotal) != "1" {
+						aside(i)
+						continue
+					}
+					all.add(d)
+					tell(i, pipeline.Ack)
+				}
+			},
+		})
+	}()
+	until(t, "everything is handed out", func() bool { return all.len()+alone.len() == want && slots.Taken() == 0 })
+	stop()
+	if err := receive(t, "the end of Pull", done); err != nil {
+		t.Error(err)
+	}
+	if alone.len() != want-singles || largest.Load() <= 3 {
+		t.Errorf("%d went alone, at most %d were together", alone.len(), largest.Load())
+	}
+	for sequence, times := range all.times {
+		if times != 1 {
+			t.Errorf("message %d was handed out %d times", sequence, times)
+		}
+	}
+	if most.Load() > 3 {
+		t.Errorf("%d segments were under way", most.Load())
+	}
 }

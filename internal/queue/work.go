@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/volleypush/volley/internal/pipeline"
 	"github.com/volleypush/volley/jobs"
 )
 
@@ -79,6 +80,25 @@ func (c *Conn) Newer(ctx context.Context, subject string, sequence uint64) (bool
 		return false, err
 	}
 	return last.Sequence > sequence, nil
+}
+
+// NoNewer implements pipeline.Work. What is gone has no newer copy either.
+func (c *Conn) NoNewer(ctx context.Context, deliveries []pipeline.Delivery) []bool {
+	all, certain := make([]reply, 0, len(deliveries)), make([]bool, len(deliveries))
+	owners := make([]int, 0, len(deliveries))
+	for i, d := range deliveries {
+		if tail, err := jobs.ParseTail(d.Subject); err == nil {
+			all, owners = append(all, reply{ask: lastQuestion(jobs.StreamWork, tail.AnySubject())}), append(owners, i)
+		}
+	}
+	c.askAll(ctx, all)
+	for k, r := range all {
+		if d := deliveries[owners[k]]; r.err == nil {
+			last, err := parseStored(jobs.StreamWork, d.Subject, r.msg)
+			certain[owners[k]] = errors.Is(err, errAbsent) || err == nil && last.Sequence <= d.Sequence
+		}
+	}
+	return certain
 }
 
 // Living implements pipeline.Work: the fingerprint of the job that the living copy of the segment belongs to.
