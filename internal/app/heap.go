@@ -11,7 +11,7 @@ import (
 const (
 	// heapRoom is how much may be allocated between two collections while little is in use. Go's default is as much as is in use, which with
 	// jobs of one recipient and a heap of 8 MB is a collection every few thousand jobs: an eighth of the worker's time.
-	heapRoom = 40 << 20
+	heapRoom = 32 << 20
 	// heapLook is how often the heap is looked at.
 	heapLook = time.Second
 	// maxPercent bounds what a heap of nearly nothing would come to.

@@ -14,9 +14,9 @@ func TestHeapSettings(t *testing.T) {
 		percent int
 		limit   int64
 	}{
-		{0, 400, 104 * mb},
-		{1 * mb, 2000, 104 * mb},
-		{8 * mb, 500, 104 * mb},
+		{0, 400, 88 * mb},
+		{1 * mb, 2000, 88 * mb},
+		{8 * mb, 400, 88 * mb},
 		{40 * mb, 100, 104 * mb},
 		{400 * mb, 100, 824 * mb},
 	} {

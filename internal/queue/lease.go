@@ -1,8 +1,6 @@
 package queue
 
 import (
-	"maps"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,6 +24,9 @@ type lease struct {
 	reply string
 	wait  time.Duration
 	last  atomic.Pointer[time.Time]
+
+	// Neighbours in the ring of leases; guarded by its lock. Nobody's once it is dropped.
+	before, after *lease
 }
 
 // holds says whether the broker can't have given the delivery to somebody else by now. Both clocks must agree: the monotonic one
@@ -44,7 +45,7 @@ type leases struct {
 	heartbeat time.Duration
 
 	mu      sync.Mutex
-	held    map[*lease]struct{}
+	held    lease // the ring of all, which begins and ends here: a map's entry costs a job of one recipient ten times as much
 	every   time.Duration
 	changed chan struct{} // has room for one
 
@@ -53,10 +54,12 @@ type leases struct {
 }
 
 func newLeases(nc *nats.Conn, now func() time.Time, heartbeat time.Duration) *leases {
-	return &leases{
-		nc: nc, now: now, heartbeat: heartbeat, held: make(map[*lease]struct{}),
+	l := &leases{
+		nc: nc, now: now, heartbeat: heartbeat,
 		every: or(heartbeat, DefaultAckWait/beatsPerWait), changed: make(chan struct{}, 1),
 	}
+	l.held.before, l.held.after = &l.held, &l.held
+	return l
 }
 
 // serve makes the ticker fast enough for durables with this ack wait.
@@ -82,15 +85,30 @@ func (l *leases) take(reply string, wait time.Duration, since *time.Time) *lease
 	one.last.Store(since)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.held[one] = struct{}{}
+	one.before, one.after = l.held.before, &l.held
+	one.before.after, one.after.before = one, one
 	return one
 }
 
-// drop stops keeping it alive.
+// drop stops keeping it alive. Once more does nothing.
 func (l *leases) drop(one *lease) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.held, one)
+	if one.before == nil {
+		return
+	}
+	one.before.after, one.after.before = one.after, one.before
+	one.before, one.after = nil, nil
+}
+
+// all are those that are kept alive now, the oldest first.
+func (l *leases) all() (all []*lease) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for one := l.held.after; one != &l.held; one = one.after {
+		all = append(all, one)
+	}
+	return all
 }
 
 func (l *leases) run(done <-chan struct{}) {
@@ -114,9 +132,7 @@ func (l *leases) run(done <-chan struct{}) {
 
 // beat sends one heartbeat for each delivery and waits until the server has read them all.
 func (l *leases) beat(patience time.Duration) {
-	l.mu.Lock()
-	all := slices.Collect(maps.Keys(l.held))
-	l.mu.Unlock()
+	all := l.all()
 	if len(all) == 0 {
 		return
 	}
