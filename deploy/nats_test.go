@@ -28,7 +28,7 @@ type guarded struct {
 
 func startGuarded(t *testing.T) *guarded {
 	t.Helper()
-	for _, name := range []string{"WORKER", "DASHBOARD", "PUBLISHER", "SUBSCRIBER"} {
+	for _, name := range []string{"WORKER", "DASHBOARD", "PUBLISHER", "SUBSCRIBER", "DEVICES"} {
 		t.Setenv(name+"_PASSWORD", "pw-"+strings.ToLower(name))
 	}
 	options, err := server.ProcessConfigFile("nats/volley.conf")
@@ -208,11 +208,14 @@ func TestSubscribersOnlyListen(t *testing.T) {
 	}
 }
 
+// apiPrefix is what deploy/nats/volley.conf has in the place of $JS.API for other accounts than the workers'.
+const apiPrefix = "js.volley"
+
 // TestDashboardsReadAndChangeNothing reads what there is, and attacks.
 func TestDashboardsReadAndChangeNothing(t *testing.T) {
 	g := startGuarded(t)
 	nc, refused := g.client(t, "dashboard", nats.CustomInboxPrefix("_INBOX_dashboard"))
-	js, err := jetstream.New(nc)
+	js, err := jetstream.NewWithAPIPrefix(nc, apiPrefix)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,7 +231,8 @@ func TestDashboardsReadAndChangeNothing(t *testing.T) {
 	for _, subject := range []string{
 		"push.apns", "push.results", "push.work.apns.default.normal.job.0.0", "$JS.API.STREAM.DELETE.PUSH_JOBS", "$JS.API.STREAM.MSG.GET.PUSH_JOBS",
 		"$JS.API.STREAM.MSG.DELETE.PUSH_JOBS", "$JS.API.CONSUMER.MSG.NEXT.PUSH_JOBS.intake-apns-normal", "$JS.API.CONSUMER.DELETE.PUSH_JOBS.intake-apns-normal",
-		"$JS.ACK.PUSH_JOBS.intake-apns-normal.1.1.1.1.1", "$KV.PUSH_CONTROL.x",
+		"$JS.ACK.PUSH_JOBS.intake-apns-normal.1.1.1.1.1", "$KV.PUSH_CONTROL.x", "js.volley.STREAM.DELETE.PUSH_JOBS",
+		"js.volley.CONSUMER.MSG.NEXT.PUSH_JOBS.intake-apns-normal",
 	} {
 		if err := nc.Publish(subject, []byte(`{}`)); err != nil {
 			t.Fatal(err)
@@ -240,6 +244,125 @@ func TestDashboardsReadAndChangeNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		mustRefuse(t, "subscribing to "+subject, refused)
+	}
+}
+
+// TestDevicesReadOneDurable reads events as the program that keeps the list of devices, and attacks.
+func TestDevicesReadOneDurable(t *testing.T) {
+	g := startGuarded(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	operator, _ := g.client(t, "worker")
+	js, err := jetstream.New(operator)
+	if err != nil {
+		t.Fatal(err)
+	}
+	durable, err := js.CreateConsumer(ctx, "PUSH_RESULTS", jetstream.ConsumerConfig{Durable: "device-list", AckPolicy: jetstream.AckExplicitPolicy})
+	if err != nil {
+		t.Fatal(err)
+	}
+	publisher, _ := g.client(t, "publisher")
+	const events = 3
+	for range events {
+		if _, err := publisher.Request("push.apns", []byte(`{"message":"hi","ids":["aabb"]}`), 20*time.Second); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	nc, refused := g.client(t, "devices")
+	own, err := jetstream.NewWithAPIPrefix(nc, apiPrefix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	consumer, err := own.Consumer(ctx, "PUSH_RESULTS", "device-list")
+	if err != nil {
+		t.Fatalf("it does not find its durable: %v", err)
+	}
+	messages, err := consumer.Messages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer messages.Stop()
+	for range events {
+		message, err := messages.Next(jetstream.NextContext(ctx))
+		if err != nil {
+			t.Fatalf("it gets no event: %v", err)
+		}
+		if event, err := results.Decode(message.Data()); err != nil || event.Sent != 1 {
+			t.Errorf("%s: %v", message.Data(), err)
+		}
+		if err := message.DoubleAck(ctx); err != nil {
+			t.Fatalf("its acknowledgement is not taken: %v", err)
+		}
+	}
+	if info, err := durable.Info(ctx); err != nil || info.AckFloor.Consumer != events || info.NumAckPending != 0 {
+		t.Errorf("%+v, %v", info, err)
+	}
+
+	for _, subject := range []string{
+		"push.apns", "push.results", "push.results.apns.default.job.0.0", "$JS.API.INFO", "$JS.API.STREAM.INFO.PUSH_RESULTS",
+		"js.volley.CONSUMER.CREATE.PUSH_RESULTS.other", "js.volley.CONSUMER.DURABLE.CREATE.PUSH_RESULTS.other", "js.volley.CONSUMER.DELETE.PUSH_RESULTS.device-list",
+		"js.volley.CONSUMER.MSG.NEXT.PUSH_RESULTS.other", "js.volley.CONSUMER.MSG.NEXT.PUSH_JOBS.intake-apns-normal", "$JS.ACK.PUSH_JOBS.intake-apns-normal.1.1.1.1.1",
+	} {
+		if err := nc.Publish(subject, []byte(`{}`)); err != nil {
+			t.Fatal(err)
+		}
+		mustRefuse(t, "publishing to "+subject, refused)
+	}
+	for _, subject := range []string{"push.results", "push.>", "$JS.>", ">"} {
+		if _, err := nc.SubscribeSync(subject); err != nil {
+			t.Fatal(err)
+		}
+		mustRefuse(t, "subscribing to "+subject, refused)
+	}
+}
+
+// TestAnswersGoToWhoAsked asks JetStream what a user may ask, and names a subject for the answer on which it may not publish: the event of a
+// job to come, and a job. Within the workers' account the server would store its answer there.
+func TestAnswersGoToWhoAsked(t *testing.T) {
+	g := startGuarded(t)
+	operator, _ := g.client(t, "worker")
+	stored, err := operator.SubscribeSync("push.>")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := operator.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	for user, ask := range map[string]string{
+		"dashboard": "js.volley.INFO", "devices": "js.volley.CONSUMER.INFO.PUSH_RESULTS.device-list", "publisher": "push.apns",
+	} {
+		nc, _ := g.client(t, user)
+		for _, reply := range []string{"push.results.apns.default.job.0.0", "push.gcm"} {
+			if user == "publisher" && reply == "push.gcm" {
+				continue // where it may publish anyway
+			}
+			msg := nats.NewMsg(ask)
+			msg.Reply, msg.Data = reply, []byte(`{"ids":["aabb"]}`)
+			if err := nc.PublishMsg(msg); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := nc.Flush(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// What comes after: everything that was asked before has been answered then.
+	end, _ := g.client(t, "publisher")
+	if _, err := end.Request("push.apns", []byte(`{"id":"end","message":"hi","ids":["aabb"]}`), 20*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		msg, err := stored.NextMsg(20 * time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if msg.Subject == "push.gcm" || strings.Contains(msg.Subject, ".default.job.") {
+			t.Errorf("an answer was stored on %s: %s", msg.Subject, msg.Data)
+		}
+		if strings.HasSuffix(msg.Subject, ".default.end.0.0") {
+			return
+		}
 	}
 }
 

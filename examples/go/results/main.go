@@ -7,6 +7,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -46,12 +47,15 @@ func run(ctx context.Context, until string) error {
 		return err
 	}
 	// The durable remembers what was acknowledged. Events are kept for a day (results.retention): that is how long it may be away.
-	consumer, err := js.CreateOrUpdateConsumer(ctx, "PUSH_RESULTS", jetstream.ConsumerConfig{
-		Durable:       "device-list",
-		FilterSubject: "push.results.*.default.>",
-		AckPolicy:     jetstream.AckExplicitPolicy,
-		AckWait:       30 * time.Second,
-	})
+	consumer, err := js.Consumer(ctx, "PUSH_RESULTS", "device-list")
+	if errors.Is(err, jetstream.ErrConsumerNotFound) { // the first time, if nobody else has made it
+		consumer, err = js.CreateConsumer(ctx, "PUSH_RESULTS", jetstream.ConsumerConfig{
+			Durable:       "device-list",
+			FilterSubject: "push.results.*.default.>",
+			AckPolicy:     jetstream.AckExplicitPolicy,
+			AckWait:       30 * time.Second,
+		})
+	}
 	if err != nil {
 		return err
 	}
