@@ -74,9 +74,13 @@ func (c *Core) cancel(ctx context.Context, h held) error {
 	return c.commit(ctx, h, event)
 }
 
-// round begins a round of the delivery's segment.
+// round begins a round of the delivery's segment. Without its app nobody in it can go on.
 func (c *Core) round(h held) round {
-	return round{seg: h.seg, app: h.app, deadline: h.batch.Deadline(), out: make([]sender.Outcome, h.seg.Job.Recipients()), cancelled: c.cancelled(h)}
+	r := round{seg: h.seg, app: h.app, out: make([]sender.Outcome, h.seg.Job.Recipients()), cancelled: h.app == nil || c.cancelled(h)}
+	if h.batch != nil {
+		r.deadline = h.batch.Deadline()
+	}
+	return r
 }
 
 // uncontrolled is the Control of a core that nobody gives orders.

@@ -13,6 +13,7 @@ import (
 // round is one sending of a segment: who is sent to, and what became of it. All of it is pure.
 type round struct {
 	seg *jobs.Segment
+	// app is nil if this worker does not have it: then the round is cancelled.
 	app App
 	// deadline is when the provider should no longer be asked; zero allows one attempt and no retry.
 	deadline time.Time
@@ -149,8 +150,11 @@ func (r *round) unreached(e *results.Event, i int, skipped *jobs.Indexes) {
 // lastAnswer is what earlier rounds heard of a recipient last, or that its answer was lost; nil if it was certainly never reached.
 func (r *round) lastAnswer(i int) *sender.Reason {
 	name := r.try(i).Reason
-	if name == "" {
+	switch {
+	case name == "":
 		return nil
+	case r.app == nil: // nobody can tell what it means
+		return &sender.Reason{Name: name, Class: sender.Uncertain}
 	}
 	if reason := r.app.Reason(name); reason.Class != sender.Unsent {
 		return reason

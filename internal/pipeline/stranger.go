@@ -15,6 +15,12 @@ import (
 // aside where a worker that has the app finds it at once: neither round nor attempts change. Only work that nobody has taken for the grace
 // becomes a dead letter.
 func (c *Core) stranger(ctx context.Context, h held) error {
+	if c.cancelled(h) { // nobody needs the app for that
+		if h.seg.Whole && !jobs.FitsOne(h.seg.Job, c.MaxPayload) {
+			return c.split(ctx, h) // each segment has its event
+		}
+		return c.cancel(ctx, h)
+	}
 	switch {
 	case h.Stream == jobs.StreamJobs && c.UnknownAppGrace > 0:
 		if !h.held() {

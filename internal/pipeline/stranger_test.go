@@ -107,6 +107,86 @@ func TestWorkOfAnUnknownApp(t *testing.T) {
 	}
 }
 
+// What is cancelled needs no app: it is told of as that, at once if it fits a segment, else by segments, which are found.
+func TestCancelledWorkOfAnUnknownApp(t *testing.T) {
+	for name, row := range map[string]struct {
+		n      int
+		fields string
+		begun  bool
+		want   string // "" for segments that wait
+	}{
+		"small":                        {n: 3, want: "[{0-2 cancelled}]"},
+		"somebody may have begun":      {n: 3, begun: true, want: "3 uncertain"},
+		"at most once, nobody claimed": {n: 3, fields: `,"on_uncertain":"report"`, begun: true, want: "[{0-2 cancelled}]"},
+		"for later":                    {n: 1, fields: `,"deliver_at":"2026-11-23T11:00:00Z"`, want: "[{0 cancelled}]"},
+		"large":                        {n: 1500},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld()
+			w.appGone = true
+			core := w.core()
+			core.UnknownAppGrace = time.Minute
+			w.order(OrderCancel)
+			d := job(7, row.n, `,"id":"x"`+row.fields)
+			d.Begun, d.Suspicious = row.begun, row.begun
+			if core.Handle(t.Context(), d) != Ack || len(w.dead) > 0 {
+				t.Fatalf("%d letters; steps %v", len(w.dead), w.steps)
+			}
+			if row.want == "" {
+				if len(w.puts) < 2 || countSteps(w, "shelter") != 1 {
+					t.Fatalf("waiting: %v", w.tails())
+				}
+				for _, tail := range w.tails() {
+					core.Handle(t.Context(), w.take(t, tail))
+				}
+				for subject := range w.events {
+					if e := w.event(t, subject); e.Kind == results.KindSegment && (len(e.Skipped) != 1 || e.Skipped[0].Why != results.SkippedCancelled) {
+						t.Errorf("%+v", e)
+					}
+				}
+				if done := w.event(t, "push.results.apns.default.x.done.0"); done.Totals.Skipped != row.n {
+					t.Errorf("%+v", done.Totals)
+				}
+				return
+			}
+			e := w.event(t, "push.results.apns.default.x.0.0")
+			got := fmt.Sprint(e.Skipped)
+			if len(e.Uncertain) > 0 {
+				got = fmt.Sprint(len(e.Uncertain), " uncertain")
+			}
+			if got != row.want || !e.Done || len(w.puts) > 0 {
+				t.Errorf("%s; %v", got, w.tails())
+			}
+		})
+	}
+}
+
+// Cancelled recipients of an app that is gone: what their last answer meant nobody can tell.
+func TestCancelledRecipientsThatAnEarlierRoundTried(t *testing.T) {
+	w := newWorld()
+	core := w.core()
+	seg, err := read(job(7, 2, `,"id":"x"`), jobs.APNS, jobs.LaneNormal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seg.Whole, seg.Round = false, 1
+	seg.Positions, seg.Tries = []int{0, 1}, []jobs.Try{{Attempts: 1, Reason: "AnswerLost"}, {}}
+	header, body, err := seg.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.appGone = true
+	w.order(OrderCancel)
+	d := Delivery{Stream: jobs.StreamWork, Subject: seg.Tail().WorkSubject(), Header: header, Body: body, Sequence: 9, Stored: w.now}
+	if got := core.Handle(t.Context(), d); got != Ack {
+		t.Fatalf("disposition %d", got)
+	}
+	e := w.event(t, "push.results.apns.default.x.0.1")
+	if len(e.Uncertain) != 1 || e.Uncertain[0].Index != 0 || e.Uncertain[0].Reason != "AnswerLost" || fmt.Sprint(e.Skipped) != "[{1 cancelled}]" {
+		t.Errorf("%+v %v", e.Uncertain, e.Skipped)
+	}
+}
+
 // A recipient that an earlier round may have reached is told as that when its app is gone.
 func TestForsakenRecipientsThatAnEarlierRoundTried(t *testing.T) {
 	w := newWorld()
