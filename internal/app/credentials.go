@@ -44,6 +44,7 @@ func warnings() []time.Duration {
 type keeper struct {
 	registry *provider.Registry
 	shares   quotas
+	grants   grants
 	rates    map[string]*provider.Rate
 	now      func() time.Time
 	logs     func(component string) zerolog.Logger

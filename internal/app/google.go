@@ -1,6 +1,7 @@
 package app
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"net/url"
 
@@ -19,6 +20,37 @@ func googleCredential(s *config.GCM) (gcm.Credential, error) {
 		trusted = append(trusted, u.Host)
 	}
 	return gcm.LoadCredential(s.ServiceAccount, trusted...)
+}
+
+// grants has apps with the same credential share its access tokens, so that one is fetched for all of them.
+type grants struct {
+	shared map[grant]*gcm.Tokens
+	// before are those of the look before: apps that stay go on with theirs.
+	before map[grant]*gcm.Tokens
+}
+
+// grant is what two apps must have in common to share access tokens: what their files hold, and whom they trust with it.
+type grant struct {
+	content  [sha256.Size]byte
+	metadata bool
+	endpoint string
+}
+
+// again forgets who shares what, because some of them are about to change.
+func (g *grants) again() { g.before, g.shared = g.shared, nil }
+
+// of are the access tokens of an app.
+func (g *grants) of(m material) *gcm.Tokens {
+	k := grant{m.content, m.app.GCM.MetadataServer, m.app.GCM.Endpoint}
+	if g.shared[k] == nil {
+		if g.shared == nil {
+			g.shared = map[grant]*gcm.Tokens{}
+		}
+		if g.shared[k] = g.before[k]; g.shared[k] == nil {
+			g.shared[k] = &gcm.Tokens{}
+		}
+	}
+	return g.shared[k]
 }
 
 // quotas gives the apps of one project this worker's share of its quota, one for all of them.

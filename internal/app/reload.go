@@ -115,7 +115,11 @@ func (k *keeper) openAll(candidates []*candidate) {
 		return
 	}
 	k.shares.again()
+	k.grants.again()
 	for _, s := range k.sides() {
+		if s.google != nil {
+			k.grants.of(s.material)
+		}
 		if s.project != "" && !slices.ContainsFunc(candidates, func(c *candidate) bool { return c.key == s.sideKey }) {
 			_, _ = k.shares.of(s.project, s.name, s.app.GCM.QuotaPerMinute) // they were of one mind when they were opened
 		}

@@ -142,6 +142,7 @@ func (k *keeper) openGCM(to *side) error {
 			to.credential += " from " + s.ServiceAccount
 		}
 		to.project = strings.TrimSuffix(cmp.Or(s.Endpoint, gcm.DefaultEndpoint), "/") + "/v1/projects/" + cmp.Or(s.ProjectID, client.Credential.Project())
+		client.Tokens = k.grants.of(to.material)
 		if client.Quota, err = k.shares.of(to.project, name, s.QuotaPerMinute); err != nil {
 			return err
 		}

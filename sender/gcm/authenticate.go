@@ -11,7 +11,7 @@ func (c *Client) Authenticate(ctx context.Context) error {
 	if c.tokens == nil {
 		return nil
 	}
-	_, failure := c.tokens.get(ctx)
+	_, failure := c.token(ctx)
 	if failure == nil {
 		return nil
 	}

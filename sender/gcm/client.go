@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -24,6 +25,8 @@ type Client struct {
 	// pipelined says that messages go over the pipelined engine.
 	pipelined bool
 	tokens    *tokens // nil for Legacy
+	// shares says that the client counts as a user of the tokens.
+	shares atomic.Bool
 	// rooms holds what legacy requests leave for the next: see room.
 	rooms sync.Pool
 }
@@ -39,7 +42,7 @@ func New(config Config) (*Client, error) {
 		c.pool.open = c.pool.openPipe
 	}
 	if config.Protocol == V1 {
-		c.tokens = newTokens(config)
+		c.tokens = config.Tokens.of(config)
 	}
 	return c, nil
 }
@@ -57,14 +60,14 @@ func pipelines(config Config, endpoint *url.URL) bool {
 func (c *Client) Close() error {
 	c.pool.close()
 	if c.tokens != nil {
-		c.tokens.close()
+		c.leave()
 	}
 	return nil
 }
 
 // Replace has the client authenticate with another credential from now on, such as the new key of a service account. Nothing under way is
 // dropped: the present access token serves until the new credential has brought one. The credential of another project is an *AuthError, and
-// so is any for Legacy; the old one then stays.
+// so is any for Legacy; the old one then stays. It holds for all clients that share Config.Tokens.
 func (c *Client) Replace(credential Credential) error {
 	if c.tokens == nil {
 		return &AuthError{Problem: "The legacy protocol has a server key and no credential that can be replaced"}

@@ -68,6 +68,8 @@ type Config struct {
 	// TokenSource authenticates V1 instead of a Credential. It is asked for a new token a few minutes before the last one ends and after
 	// Google refused it, by one goroutine at a time.
 	TokenSource oauth2.TokenSource
+	// Tokens, if set, shares access tokens with other clients of the same credential; V1 only.
+	Tokens *Tokens
 	// ProjectID is the Firebase project; default that of a service account.
 	ProjectID string
 	// ownProject says that it is the service account's.

@@ -35,7 +35,7 @@ func (d *delivery) sendFCM() {
 func (d *delivery) sendOne(message *Prepared, id string) sender.Outcome {
 	body := message.Body(id)
 	for again := false; ; again = true {
-		token, failure := d.client.tokens.get(d.open)
+		token, failure := d.client.token(d.open)
 		if failure != nil {
 			if d.open.Err() != nil {
 				return d.notBegun()

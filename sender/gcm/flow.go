@@ -98,7 +98,7 @@ func (f *flow) begin() {
 		f.giveBack()
 		return
 	}
-	token, failure := f.client.tokens.get(f.open)
+	token, failure := f.client.token(f.open)
 	if failure != nil {
 		f.unshare(n - 1)
 		f.settleNext(*failure)

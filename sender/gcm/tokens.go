@@ -24,12 +24,13 @@ const (
 	tokenTimeout = 30 * time.Second
 )
 
-// tokens is the one cached access token of a client. Only one goroutine fetches at a time; who needs a token meanwhile waits for it.
+// tokens is the one cached access token of a client, or of those that share it. Only one goroutine fetches at a time; who needs a token meanwhile waits for it.
 type tokens struct {
 	config Config
 	client *http.Client
 
 	mu         sync.Mutex
+	users      int // clients that have asked for a token and were not closed since
 	credential Credential
 	replaced   int // how often the credential was replaced
 	current    string
