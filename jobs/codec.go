@@ -3,6 +3,7 @@ package jobs
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -158,11 +159,20 @@ func (d *decoder) unknown(name string) {
 		d.add(name, "is %s option and this job is for %s", otherName, d.platform)
 		return
 	}
-	if near := nearest(name, d.table.names); near != "" {
+	near := nearest(name, d.table.names)
+	if slices.Contains(otherWordsForIDs(), name) {
+		near = fieldIDs
+	}
+	if near != "" {
 		d.add(shownName(name), "unknown field; did you mean %q?", near)
 		return
 	}
 	d.add(shownName(name), "unknown field")
+}
+
+// otherWordsForIDs are what others call the recipients of a job.
+func otherWordsForIDs() []string {
+	return []string{"to", "token", "tokens", "device_token", "device_tokens", "registration_id", "registration_ids", "registration_token", "registration_tokens"}
 }
 
 // has says whether the field is there and not null.

@@ -128,7 +128,7 @@ func orLoopback(addr string) string {
 func (s *Simulators) serveControl(addr string) error {
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
-		return fmt.Errorf("the simulators' control port %s can't be opened; name a free one: %w", addr, err)
+		return fmt.Errorf("the simulators' control port %s can't be opened; name a free one with --control: %w", addr, err)
 	}
 	s.addr = listener.Addr().String()
 	s.control = &http.Server{Handler: simulator.Control(s.Ledger, s.Scripts), ReadHeaderTimeout: 10 * time.Second}

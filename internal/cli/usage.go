@@ -4,10 +4,22 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
 )
+
+// HelpWord is what many programs take for --help: "enqueue help apns" is "enqueue apns --help".
+const HelpWord = "help"
+
+// Asked turns the arguments of somebody who asks with HelpWord into those that the parser knows.
+func Asked(args []string) []string {
+	if len(args) > 0 && args[0] == HelpWord {
+		return append(slices.Clone(args[1:]), "--help")
+	}
+	return args
+}
 
 // Usage turns what is wrong with a command line into one sentence with the nearest right word, and one that says where to read on.
 // Its exit code is ExitUsage.
@@ -34,6 +46,7 @@ func Usage(parser *kong.Kong, err error) error {
 	if strings.HasPrefix(err.Error(), "expected one of ") && len(commandNames(node)) > 0 { // kong names five of them
 		err = fmt.Errorf("expected a command: %s", strings.Join(commandNames(node), ", "))
 	}
+	err = errors.New(inWords(err.Error()))
 	command := node.FullPath()
 	if node == parser.Model.Node {
 		command = parser.Model.Name
@@ -44,7 +57,16 @@ func Usage(parser *kong.Kong, err error) error {
 var (
 	unknownValue = regexp.MustCompile(`must be one of "([^ ]*)" but got "(.*)"$`)
 	unexpected   = regexp.MustCompile(`^unexpected argument (\S+)$`)
+	notANumber   = regexp.MustCompile(`^(\S+) expected a valid \d+ bit u?int but got "(.*)"$`)
+	notADuration = regexp.MustCompile(`^(\S+) expected duration but got "(.*)": time: .*$`)
 )
+
+// inWords says what the parser says in words of people: it speaks of Go's types and of values that stand for "not given".
+func inWords(text string) string {
+	text = strings.Replace(text, `must be one of "",`, "must be one of ", 1)
+	text = notANumber.ReplaceAllString(text, `$1 "$2" is not a whole number`)
+	return notADuration.ReplaceAllString(text, `$1 "$2" is not a duration; write a number with its unit: 500ms, 30s, 5m or 24h`)
+}
 
 func didYouMean(word string, known []string) string {
 	if near := Nearest(word, known); near != "" {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -69,8 +70,13 @@ func parse(text string) (*url.URL, error) {
 		text = "nats://" + text
 	}
 	server, err := url.Parse(text)
-	if err != nil || server.Hostname() == "" {
+	if err != nil || server.Hostname() == "" || strings.HasSuffix(server.Host, ":") {
 		return nil, errors.New("not an address like nats://host:4222") // err shows the address
+	}
+	if port := server.Port(); port != "" {
+		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+			return nil, errors.New("not an address like nats://host:4222")
+		}
 	}
 	return server, nil
 }

@@ -59,7 +59,7 @@ func (p Program) Run(ctx context.Context, args []string, stdin io.Reader, stdout
 	if err := checkUTF8(args); err != nil {
 		return err
 	}
-	parsed, err := parser.Parse(args)
+	parsed, err := parser.Parse(cli.Asked(args))
 	if err != nil {
 		return cli.Usage(parser, err)
 	}

@@ -1,8 +1,11 @@
 package input
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/volleypush/volley/internal/cli"
 )
 
 // idColumns are the column names that are understood, the most telling one first: a list with both "id" and
@@ -12,6 +15,9 @@ var idColumns = [...]string{
 	"fcm_registration_id", "gcm_registration_id", "reg_id", "fid", "installation_id", "token", "device_id",
 	"registration_ids", "device_tokens", "tokens", "ids", "id",
 }
+
+// maxMistyped is how many characters somebody may have left out of a column's name.
+const maxMistyped = 3
 
 // place is where the ids of a table are.
 type place struct {
@@ -42,13 +48,26 @@ func (r *Recipients) idColumn(line int, record []string) (place, error) {
 		case r.Header != nil && !*r.Header:
 			return place{}, Errorf("without a line of names --column takes a number, counted from 1")
 		}
-		return place{}, Errorf("line %d names no column %q", line, r.Column)
+		return place{}, Errorf("line %d names no column %q%s", line, r.Column, r.near(record))
 	}
 	if width > 1 {
 		return place{}, Errorf("line %d has %d columns and none is called token, device_token, registration_id, id …; "+
 			"add a line with the names, or say which one with --column NAME, or --column NUMBER without such a line", line, width)
 	}
 	return place{0, r.named(false)}, nil
+}
+
+// near is a question for somebody who misspelt a column. Of the other names nothing is said, nor of one that is much longer: the line may be one
+// of ids.
+func (r *Recipients) near(record []string) string {
+	names := make([]string, len(record))
+	for i, name := range record {
+		names[i] = columnName(name)
+	}
+	if found := cli.Nearest(columnName(r.Column), names); found != "" && len(found) <= len(r.Column)+maxMistyped {
+		return fmt.Sprintf("; did you mean %q?", found)
+	}
+	return ""
 }
 
 // named says whether the first record has the names: what was said, else what was found.

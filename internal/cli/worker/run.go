@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -81,7 +83,7 @@ func set[T any](to *T, flag *T) {
 // simulation are the flags of the simulators inside the worker.
 type simulation struct {
 	Simulate bool    `help:"Send to simulated providers inside this process instead of Apple and Google."`
-	Control  *string `placeholder:"HOST:PORT" help:"With --simulate: control port (GET /ledger, GET /ledger/summary, DELETE /ledger, POST /script); empty for none (127.0.0.1:8089; environment: VOLLEY_CONTROL)."`
+	Control  *string `placeholder:"HOST:PORT" help:"With --simulate: control port (GET /ledger, GET /ledger/summary, DELETE /ledger, POST /script); empty for none (127.0.0.1:8089, or a free port if that is taken; environment: VOLLEY_CONTROL)."`
 	Script   string  `placeholder:"FILE" help:"With --simulate: what the simulators answer, YAML or JSON."`
 }
 
@@ -96,15 +98,15 @@ func (s *simulation) check() error {
 	return nil
 }
 
-// control is where the control port is: the flag, the environment, or the default.
-func (s *simulation) control(env func(string) (string, bool)) string {
+// control is where the control port is: the flag, the environment, or the default. usual says that it is the default, because nobody chose.
+func (s *simulation) control(env func(string) (string, bool)) (addr string, usual bool) {
 	if s.Control != nil {
-		return *s.Control
+		return *s.Control, false
 	}
 	if addr, ok := env(controlVariable); ok {
-		return addr
+		return addr, false
 	}
-	return defaultControl
+	return defaultControl, true
 }
 
 type runCommand struct {
@@ -134,6 +136,10 @@ func (r *runCommand) Run(s *session) error {
 	}
 	var simulators *app.Simulators
 	if r.Simulate {
+		c.Apps = nil // the simulators have their own
+		if err := c.Validate(); err != nil {
+			return exit(cli.ExitConfig, err)
+		}
 		var cleanup func() error
 		if simulators, cleanup, err = r.simulate(c, s.Env); err != nil {
 			return exit(taken(err, cli.ExitConfig), err)
@@ -243,7 +249,11 @@ func startCode(err error) int {
 
 // simulate starts the simulators and gives the configuration the credentials that go with them.
 func (r *runCommand) simulate(c *config.Config, env func(string) (string, bool)) (*app.Simulators, func() error, error) {
-	options := app.SimulatorOptions{Control: r.control(env)}
+	control, usual := r.control(env)
+	if err := checkAddress("--control or "+controlVariable, control); err != nil {
+		return nil, nil, err
+	}
+	options := app.SimulatorOptions{Control: control}
 	if r.Script != "" {
 		script, err := simulator.LoadScript(r.Script)
 		if err != nil {
@@ -252,6 +262,10 @@ func (r *runCommand) simulate(c *config.Config, env func(string) (string, bool))
 		options.Script = script
 	}
 	simulators, err := app.StartSimulators(options)
+	if usual && errors.Is(err, syscall.EADDRINUSE) { // a second worker on this machine is no mistake
+		options.Control = "127.0.0.1:0"
+		simulators, err = app.StartSimulators(options)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -264,6 +278,21 @@ func (r *runCommand) simulate(c *config.Config, env func(string) (string, bool))
 		return nil, nil, errors.Join(err, cleanup())
 	}
 	return simulators, cleanup, nil
+}
+
+// checkAddress refuses what is no address to listen on; "" is none.
+func checkAddress(flag, addr string) error {
+	if addr == "" {
+		return nil
+	}
+	_, port, err := net.SplitHostPort(addr)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return cli.Exitf(cli.ExitUsage, "%s is %q, but must be HOST:PORT, for example %s; port 0 takes a free one", flag, addr, defaultControl)
+	}
+	return nil
 }
 
 type simulateCommand struct {
@@ -288,6 +317,13 @@ func (simulateCommand) Help() string {
 
 // Run runs the simulators until the context ends.
 func (r *simulateCommand) Run(s *session) error {
+	for _, one := range []struct{ flag, addr string }{
+		{"--apns", r.APNs}, {"--apns-binary", r.Binary}, {"--apns-feedback", r.Feedback}, {"--google", r.Google}, {"--control", r.Control},
+	} {
+		if err := checkAddress(one.flag, one.addr); err != nil {
+			return err
+		}
+	}
 	options := app.SimulatorOptions{APNs: r.APNs, Gateway: r.Binary, Feedback: r.Feedback, Google: r.Google, Control: r.Control, Hosts: r.Host}
 	if r.Script != "" {
 		script, err := simulator.LoadScript(r.Script)

@@ -2,10 +2,14 @@ package worker
 
 import (
 	"bytes"
+	"errors"
+	"net"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/volleypush/volley/internal/cli"
+	"github.com/volleypush/volley/internal/config"
 )
 
 // Flags that contradict each other are refused before anything starts: who gives them expects something else than would happen.
@@ -48,9 +52,34 @@ func TestControlAddress(t *testing.T) {
 		{"none, says the flag", &none, nil, ""},
 	} {
 		s := simulation{Simulate: true, Control: test.flag}
-		if got := s.control(func(name string) (string, bool) { v, ok := test.env[name]; return v, ok }); got != test.want {
-			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		got, usual := s.control(func(name string) (string, bool) { v, ok := test.env[name]; return v, ok })
+		if got != test.want || usual != (test.name == "default") {
+			t.Errorf("%s: %q, want %q (usual: %v)", test.name, got, test.want, usual)
 		}
+	}
+}
+
+// A second worker with simulated providers on one machine takes another control port; one that was asked for must be free.
+func TestATakenControlPort(t *testing.T) {
+	t.Parallel()
+	taken, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", defaultControl)
+	if err == nil { // else somebody has it already, which is as good
+		t.Cleanup(func() { _ = taken.Close() })
+	}
+	nothing := func(string) (string, bool) { return "", false }
+	r := runCommand{simulation: simulation{Simulate: true}}
+	simulators, cleanup, err := r.simulate(&config.Config{}, nothing)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cleanup() })
+	if at := simulators.Control(); at == defaultControl || !strings.HasPrefix(at, "127.0.0.1:") {
+		t.Errorf("it is at %s", at)
+	}
+	asked := simulators.Control()
+	r.Control = &asked
+	if _, _, err := r.simulate(&config.Config{}, nothing); !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), "--control") {
+		t.Errorf("a taken port that was asked for: %v", err)
 	}
 }
 

@@ -74,7 +74,7 @@ func Run(ctx context.Context, args []string, t Terminal) error {
 		cli.Complete(t.Out, parser.Model, args[1:])
 		return nil
 	}
-	command, err := parser.Parse(args)
+	command, err := parser.Parse(cli.Asked(args))
 	if exited { // --help
 		return nil
 	}
