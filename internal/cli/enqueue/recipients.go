@@ -97,7 +97,7 @@ func (f *recipientFlags) readFile(got *recipients, s *session, take func(input.R
 		name, source = f.IDsFile, file
 	}
 	bad := 0
-	reader := input.Recipients{Column: f.Column, Header: f.Header, Fields: f.Vars, Take: take, Bad: func(line int, problem string) {
+	reader := input.Recipients{Column: f.Column, Nearest: cli.Nearest, Header: f.Header, Fields: f.Vars, Take: take, Bad: func(line int, problem string) {
 		if bad++; bad <= maxBadLines && !f.SkipBad {
 			got.problems = append(got.problems, fmt.Sprintf("%s, line %d: %s", name, line, problem))
 		}

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-
-	"github.com/volleypush/volley/internal/cli"
 )
 
 // idColumns are the column names that are understood, the most telling one first: a list with both "id" and
@@ -60,11 +58,14 @@ func (r *Recipients) idColumn(line int, record []string) (place, error) {
 // near is a question for somebody who misspelt a column. Of the other names nothing is said, nor of one that is much longer: the line may be one
 // of ids.
 func (r *Recipients) near(record []string) string {
+	if r.Nearest == nil {
+		return ""
+	}
 	names := make([]string, len(record))
 	for i, name := range record {
 		names[i] = columnName(name)
 	}
-	if found := cli.Nearest(columnName(r.Column), names); found != "" && len(found) <= len(r.Column)+maxMistyped {
+	if found := r.Nearest(columnName(r.Column), names); found != "" && len(found) <= len(r.Column)+maxMistyped {
 		return fmt.Sprintf("; did you mean %q?", found)
 	}
 	return ""

@@ -33,6 +33,8 @@ type Recipients struct {
 	// Column holds the ids: a name, or a number counted from 1; "" to find it by one of the usual names. Case, spaces and
 	// hyphens of names don't matter.
 	Column string
+	// Nearest is the one of the known words that a misspelt one stands for, "" for none; nil guesses nothing.
+	Nearest func(word string, known []string) string
 	// Header says whether the first line of a table has the names; nil: it has if one of them is the Column, or a usual name.
 	Header *bool
 	// Fields asks for the other columns. They must have names, each its own.
