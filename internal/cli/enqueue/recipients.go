@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/volleypush/volley/internal/cli"
 	"github.com/volleypush/volley/internal/cli/input"
 	"github.com/volleypush/volley/jobs"
 )
