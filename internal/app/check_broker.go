@@ -24,10 +24,11 @@ const (
 // broker connects to the broker as a worker would, and looks at it.
 func (d *doctor) broker(ctx context.Context) {
 	c := d.config
-	options := queue.Options{URL: c.NATS.URL.Reveal(), Creds: c.NATS.Creds, Name: "volley check", Logger: zerolog.Nop()}
+	options := queue.Options{URL: c.NATS.URL.Reveal(), Creds: c.NATS.Creds, Identity: Identity(c.NATS), Name: "volley check", Logger: zerolog.Nop()}
 	if c.NATS.Embedded() {
 		// A worker may be running with it; starting another one on its store is not for a check.
-		if options.URL, options.Creds = "nats://"+c.NATS.Listen, ""; c.NATS.Listen == "" {
+		options.Creds, options.Identity = "", queue.Identity{}
+		if options.URL = "nats://" + c.NATS.Listen; c.NATS.Listen == "" {
 			d.ok("NATS server", "inside the worker and for this process only: it can't be looked at from outside")
 			return
 		}

@@ -1,7 +1,9 @@
 package app
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -10,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -294,6 +297,7 @@ func TestCheckReachesTheBroker(t *testing.T) {
 		"one for itself":        {func(c *config.Config) { c.NATS.Listen = "" }, []string{"ok: NATS server: inside the worker and for this process only"}, nil},
 		"nobody there":          {func(c *config.Config) { c.NATS.URL = config.NewURL("nats://u:planted@127.0.0.1:1") }, []string{"error: NATS server: "}, ErrBroker},
 		"no such credentials":   {func(c *config.Config) { c.NATS.URL, c.NATS.Creds = config.NewURL(server.ClientURL()), "none.creds" }, []string{"error: NATS server: "}, ErrCredentials},
+		"no such authority":     {func(c *config.Config) { c.NATS.URL, c.NATS.CAFile = config.NewURL(server.ClientURL()), "none.pem" }, []string{"error: NATS server: "}, ErrCredentials},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := patient(t, c.change)
@@ -373,6 +377,59 @@ func TestCheckReachesTheProvider(t *testing.T) {
 	}
 	if text, remedy := unreached("h:1", context.DeadlineExceeded); text != "no connection to h:1 within 10s" || remedy == "" {
 		t.Error(text, remedy)
+	}
+}
+
+// A key that Google does not know: the exchange for an access token is its own line, with what Google says.
+func TestCheckExchangesTheToken(t *testing.T) {
+	simulators, err := StartSimulators(SimulatorOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = simulators.Close() })
+	apps, err := simulators.Credentials(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := apps[jobs.DefaultApp]
+	good.APNS = nil
+	account, err := os.ReadFile(good.GCM.ServiceAccount)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		email, want string
+		verdict     Verdict
+	}{
+		"taken":   {"", "Google gives an access token for the credential", OK},
+		"refused": {"stranger@elsewhere.iam.gserviceaccount.com", `app "default", Google: ServiceAccountRefused (`, Bad},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var fields map[string]any
+			if err := json.Unmarshal(account, &fields); err != nil {
+				t.Fatal(err)
+			}
+			fields["client_email"] = cmp.Or(c.email, fields["client_email"].(string)) //nolint:forcetypeassert // it is a service account
+			body, err := json.Marshal(fields)
+			if err != nil {
+				t.Fatal(err)
+			}
+			google := *good.GCM
+			google.ServiceAccount = filepath.Join(t.TempDir(), "account.json")
+			if err := os.WriteFile(google.ServiceAccount, body, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			cfg := config.Default()
+			cfg.NATS.StoreDir, cfg.NATS.Listen = t.TempDir(), ""
+			cfg.Apps = map[string]*config.App{jobs.DefaultApp: {GCM: &google}}
+			report, err := Check(t.Context(), cfg, true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.ContainsFunc(report.Findings, func(f Finding) bool { return f.Verdict == c.verdict && strings.HasPrefix(f.Text, c.want) }) || (report.Count(Bad) > 0) != (c.verdict == Bad) {
+				t.Errorf("%s", findings(report))
+			}
+		})
 	}
 }
 

@@ -48,7 +48,7 @@ func describeBinary(a *config.APNS, client *apns.Client) string {
 func describeGCM(g *config.GCM, workers int, project string) string {
 	if g.Protocol == config.ProtocolLegacy {
 		if g.Endpoint == "" {
-			return "legacy protocol, " + gcm.DefaultLegacyEndpoint + ", which Google has switched off: set endpoint to a gateway that speaks it, or protocol v1"
+			return "legacy protocol, " + gcm.DefaultLegacyEndpoint
 		}
 		return "legacy protocol, " + g.Endpoint + ", server key"
 	}
