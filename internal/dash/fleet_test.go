@@ -274,3 +274,19 @@ func TestQuantiles(t *testing.T) {
 		t.Errorf("other bounds: %v", h.Counts)
 	}
 }
+
+// A fleet that has nothing to send just now says how its providers answered in the last hour.
+func TestLatencyOfAnIdleFleet(t *testing.T) {
+	t.Parallel()
+	note := func(l Lately, all []bucket) string { return figuresOf(nil, l, all, Backlog{}, true)[2].Note }
+	busy := Histogram{Bounds: []float64{0.01, 0.1}, Counts: []uint64{0, 100, 0}}
+	for want, got := range map[string]string{
+		"no call of a provider just now":                    note(Lately{}, []bucket{{}}),
+		"no call of a provider just now; in the last hour ": note(Lately{}, []bucket{{Latency: busy}, {}}),
+		"99 of 100 calls of a provider; median ":            note(Lately{Latency: busy}, []bucket{{Latency: busy}}),
+	} {
+		if !strings.HasPrefix(got, want) || strings.Contains(got, "–") {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

@@ -99,8 +99,10 @@ func busy(all []Queue) (rows []Queue) {
 
 func figuresOf(workers []Worker, lately Lately, hour []bucket, load Backlog, known bool) []figure {
 	var all Counts
+	var took Histogram
 	for i := range hour {
 		all.Add(hour[i].Counts)
+		took.add(hour[i].Latency)
 	}
 	living := 0
 	for i := range workers {
@@ -112,7 +114,13 @@ func figuresOf(workers []Worker, lately Lately, hour []bucket, load Backlog, kno
 	if all.Bad() > 0 {
 		bad.Note = grouped(fmt.Sprint(all.Bad())) + " in the last hour, " + share(all.Bad(), all.All())
 	}
-	took := figure{Name: "Latency", Value: quantileText(lately.Latency, 0.99), Note: "99 of 100 calls of a provider; median " + quantileText(lately.Latency, 0.5)}
+	answers := figure{Name: "Latency", Value: quantileText(lately.Latency, 0.99), Note: "99 of 100 calls of a provider; median " + quantileText(lately.Latency, 0.5)}
+	if _, now := lately.Latency.quantile(0.5); !now {
+		answers.Note = "no call of a provider just now"
+		if _, known := took.quantile(0.5); known {
+			answers.Note += "; in the last hour " + quantileText(took, 0.99) + ", median " + quantileText(took, 0.5)
+		}
+	}
 	waiting := figure{Name: "Waiting", Value: "–", Note: "the broker does not say"}
 	letters := figure{Name: "Dead letters", Value: "–", Note: "the broker does not say", To: "/dead"}
 	if known {
@@ -131,7 +139,7 @@ func figuresOf(workers []Worker, lately Lately, hour []bucket, load Backlog, kno
 	}
 	return []figure{
 		{Name: "Sent", Value: rateText(lately.Sent), Unit: "/s", Note: grouped(fmt.Sprint(all.Sent)) + " in the last hour"},
-		bad, took, waiting, letters,
+		bad, answers, waiting, letters,
 		{Name: "Workers", Value: fmt.Sprint(living), Note: roll(workers)},
 	}
 }
