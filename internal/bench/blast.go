@@ -8,9 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/rs/zerolog"
-
-	"github.com/volleypush/volley/internal/app"
 	"github.com/volleypush/volley/internal/bench/peer"
 	"github.com/volleypush/volley/internal/queue"
 	"github.com/volleypush/volley/jobs"
@@ -51,38 +48,19 @@ func blasts() []blast {
 
 // measure runs two workers and a provider that answers at once.
 func (b blast) measure(ctx context.Context, o Options) (_ []Measured, err error) {
-	dir, remove, err := app.Scratch("bench")
+	f, err := startPair(ctx, Part{Provider: provider{Platform: peer.APNS}})
 	if err != nil {
 		return nil, err
 	}
-	c := &crew{dir: dir, remove: remove}
-	defer func() { err = errors.Join(err, c.end()) }()
-	provider, err := c.launch(ctx, Part{Role: "provider", Provider: provider{Platform: peer.APNS}}, &ready{})
-	if err != nil {
-		return nil, err
-	}
-	var broker ready
-	if _, err := c.launch(ctx, Part{Role: "broker"}, &broker); err != nil {
-		return nil, err
-	}
-	for n := range 2 {
-		if _, err := c.launch(ctx, Part{Role: "worker", Broker: broker.Address, Worker: fmt.Sprintf("w-%d", n)}, &ready{}); err != nil {
-			return nil, err
-		}
-	}
-	conn, err := queue.Connect(ctx, queue.Options{URL: broker.Address, Name: "bench", Logger: zerolog.Nop()})
-	if err != nil {
-		return nil, fmt.Errorf("connecting to the broker: %w", err)
-	}
-	defer conn.Close()
+	defer func() { err = errors.Join(err, f.end()) }()
 	samples, total := max(blastSamples/max(o.Scale, 1), 1), max(b.total/max(o.Scale, 1), b.perJob)
-	sent, err := b.publish(ctx, conn, samples, total)
+	sent, err := b.publish(ctx, f.conn, samples, total)
 	if err != nil {
 		return nil, err
 	}
 	var report peer.Report
 	for begun := time.Now(); report.Received < sent; {
-		if err := provider.ask(doCount, &report); err != nil {
+		if err := f.provider.ask(doCount, &report); err != nil {
 			return nil, err
 		}
 		if time.Since(begun) > patience {
@@ -94,7 +72,7 @@ func (b blast) measure(ctx context.Context, o Options) (_ []Measured, err error)
 			return nil, context.Cause(ctx)
 		}
 	}
-	if err := provider.ask(doReport, &report); err != nil {
+	if err := f.provider.ask(doReport, &report); err != nil {
 		return nil, err
 	}
 	if report.Distinct != sent || report.Doubled > 0 {

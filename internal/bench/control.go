@@ -10,9 +10,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/rs/zerolog"
-
-	"github.com/volleypush/volley/internal/app"
 	"github.com/volleypush/volley/internal/bench/peer"
 	"github.com/volleypush/volley/internal/pipeline"
 	"github.com/volleypush/volley/internal/queue"
@@ -134,33 +131,14 @@ const (
 // measureCancel has two workers send a campaign of 300,000 and cancels it, as enqueue does. Nobody may arrive a second and a segment
 // later, and everybody must be told of.
 func measureCancel(ctx context.Context, o Options) (_ []Measured, err error) {
-	dir, remove, err := app.Scratch("bench")
+	f, err := startPair(ctx, Part{Provider: provider{Platform: peer.APNS, Latency: 50 * time.Millisecond}, Connections: 1})
 	if err != nil {
 		return nil, err
 	}
-	c := &crew{dir: dir, remove: remove}
-	defer func() { err = errors.Join(err, c.end()) }()
-	provider, err := c.launch(ctx, Part{Role: "provider", Provider: provider{Platform: peer.APNS, Latency: 50 * time.Millisecond}, Connections: 1}, &ready{})
-	if err != nil {
-		return nil, err
-	}
-	var broker ready
-	if _, err := c.launch(ctx, Part{Role: "broker"}, &broker); err != nil {
-		return nil, err
-	}
-	for n := range 2 {
-		if _, err := c.launch(ctx, Part{Role: "worker", Broker: broker.Address, Worker: fmt.Sprintf("w-%d", n)}, &ready{}); err != nil {
-			return nil, err
-		}
-	}
-	conn, err := queue.Connect(ctx, queue.Options{URL: broker.Address, Name: "bench", Logger: zerolog.Nop()})
-	if err != nil {
-		return nil, fmt.Errorf("connecting to the broker: %w", err)
-	}
-	defer conn.Close()
+	defer func() { err = errors.Join(err, f.end()) }()
 	var commands, last, told []time.Duration
 	for run := range max(cancelRuns/max(o.Scale, 1), 1) {
-		one, err := cancelOnce(ctx, conn, provider, fmt.Sprintf("run-%d", run), time.Duration(run%cancelMoments)*cancelStep)
+		one, err := cancelOnce(ctx, f.conn, f.provider, fmt.Sprintf("run-%d", run), time.Duration(run%cancelMoments)*cancelStep)
 		if err != nil {
 			return nil, err
 		}

@@ -6,11 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/rs/zerolog"
-
-	"github.com/volleypush/volley/internal/app"
 	"github.com/volleypush/volley/internal/bench/peer"
-	"github.com/volleypush/volley/internal/queue"
 )
 
 // The app whose rate is measured.
@@ -29,39 +25,20 @@ const (
 // measureRate has two workers send a campaign of an app with a rate, more than it lets through, and says how much longer or shorter than ten
 // seconds the notifications of ten seconds take at the provider, whenever one begins to count.
 func measureRate(ctx context.Context, o Options) (_ []Measured, err error) {
-	dir, remove, err := app.Scratch("bench")
-	if err != nil {
-		return nil, err
-	}
-	c := &crew{dir: dir, remove: remove}
-	defer func() { err = errors.Join(err, c.end()) }()
 	rate := fmt.Sprintf("%d/s", ratePerSecond)
-	provider, err := c.launch(ctx, Part{Role: "provider", Provider: provider{Platform: peer.APNS, Latency: 50 * time.Millisecond}, Connections: 1, Rate: rate, Workers: 2}, &ready{})
+	f, err := startPair(ctx, Part{Provider: provider{Platform: peer.APNS, Latency: 50 * time.Millisecond}, Connections: 1, Rate: rate, Workers: pairWorkers})
 	if err != nil {
 		return nil, err
 	}
-	var broker ready
-	if _, err := c.launch(ctx, Part{Role: "broker"}, &broker); err != nil {
-		return nil, err
-	}
-	for n := range 2 {
-		if _, err := c.launch(ctx, Part{Role: "worker", Broker: broker.Address, Worker: fmt.Sprintf("w-%d", n)}, &ready{}); err != nil {
-			return nil, err
-		}
-	}
-	conn, err := queue.Connect(ctx, queue.Options{URL: broker.Address, Name: "bench", Logger: zerolog.Nop()})
-	if err != nil {
-		return nil, fmt.Errorf("connecting to the broker: %w", err)
-	}
-	defer conn.Close()
+	defer func() { err = errors.Join(err, f.end()) }()
 	// A second more than is looked at, so that there is something to send all the time.
 	seconds := max(rateSeconds/max(o.Scale, 1), int(rateWindow/time.Second)+3)
 	for n := range (seconds + 3) * ratePerSecond / perJob {
-		if err := publishPart(ctx, conn, "rate", n); err != nil {
+		if err := publishPart(ctx, f.conn, "rate", n); err != nil {
 			return nil, err
 		}
 	}
-	counts, err := countArrivals(ctx, provider, time.Duration(seconds)*time.Second)
+	counts, err := countArrivals(ctx, f.provider, time.Duration(seconds)*time.Second)
 	if err != nil {
 		return nil, err
 	}
