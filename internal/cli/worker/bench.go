@@ -15,7 +15,7 @@ type benchCommand struct {
 	Scenario []string `short:"s" placeholder:"NAME" help:"Which to run, several separated by commas; all of them if none is named."`
 	Runs     int      `default:"3" help:"How often each is run; the figures are medians."`
 	Compare  bool     `help:"Also run the same over net/http, and with h2load where that is installed, for ratios that do not depend on the machine."`
-	Control  bool     `help:"Measure what is promised about people's orders instead: how soon a cancel reaches the whole fleet; and how exactly an app is kept to its rate."`
+	Control  bool     `help:"Measure what is promised about control instead: how soon a cancel reaches the whole fleet, how exactly an app is kept to its rate, and how long single pushes take beside a blast."`
 	Scale    int      `default:"1" placeholder:"N" help:"Send an Nth of the notifications: quicker, and less exact."`
 	Profile  string   `placeholder:"DIR" help:"Write a CPU profile of each sender and worker into this folder (go tool pprof)."`
 	cli.OutputFlags
