@@ -14,8 +14,8 @@ import (
 )
 
 // Secrets are planted wherever a worker reads some: in its configuration, in the address of its broker, in jobs, in what providers answer, in files that
-// change while it runs. It goes through success, refusal, dead letters, an outage and reloads, at the most talkative level; then nothing that it wrote,
-// or serves over HTTP, or that worker check prints of it, has any of them.
+// change while it runs. It goes through success, refusal, dead letters, an outage and reloads, at the most talkative level; then nothing that it wrote
+// (down to a dump of its goroutines), or serves over HTTP (every page, those that update themselves, too), or that the programs print of it, has any of them.
 func TestPlantedSecretsAppearNowhere(t *testing.T) {
 	const text, password, pageToken, answer, apiKey, registration = "planted-message-text", "planted-nats-password", "planted-page-token-0123456789", "planted-answer", "planted-api-key", "planted-registration"
 	keys, control := t.TempDir(), freePort(t)
@@ -94,6 +94,20 @@ func TestPlantedSecretsAppearNowhere(t *testing.T) {
 		written += checked
 	}
 	written += refusedPage(t, page)
+	written += everyPage(t, page, pageToken) + commandLines(t, url)
+	letter := visit(t, page, pageToken, http.MethodGet, "/letter?n=1", nil)
+	if !strings.Contains(letter, text) {
+		t.Errorf("the page of a dead letter does not show what it says: %s", letter)
+	}
+	w.signal(syscall.SIGQUIT) // what Go writes of a process that is in trouble: all goroutines, with their arguments
+	if code := w.wait(); code != 2 {
+		t.Errorf("after SIGQUIT the worker ended with exit code %d", code)
+	}
+	if dump := w.text(); strings.Contains(dump, "goroutine ") {
+		written += dump
+	} else {
+		t.Error("there is no dump of goroutines: this test would see nothing")
+	}
 	for what, secret := range map[string]string{
 		"message": text, "password of the broker": password, "page token": pageToken, "provider's answer": answer, "key in a file that changed": apiKey, "registration ID": registration,
 		"device token": token(4711), "server key": "simulated-server-key", "bearer token": "bearer ey", "access token": "Bearer ya29",
@@ -101,8 +115,11 @@ func TestPlantedSecretsAppearNowhere(t *testing.T) {
 		if at := strings.Index(written, secret); at >= 0 {
 			t.Errorf("the %s was written: %s", what, written[max(0, at-200):min(len(written), at+200)])
 		}
+		if what != "message" && strings.Contains(letter, secret) {
+			t.Errorf("the page of a dead letter shows the %s", what)
+		}
 	}
-	for _, trace := range []string{"job done", "dead letter", `volley_push_total{`, `"ready":`, "PUSH_RESULTS", `"verdict":`} {
+	for _, trace := range []string{"job done", "dead letter", `volley_push_total{`, `"ready":`, "PUSH_RESULTS", `"verdict":`, "text/event-stream", "data: {", "Dead letters"} {
 		if !strings.Contains(written, trace) {
 			t.Errorf("%s is not in what was written: this test would see nothing", trace)
 		}

@@ -128,7 +128,8 @@ func showBody(body []byte, full bool) (text string, hidden bool) {
 	return cut(out.String(), shownBody), hidden
 }
 
-// mask puts fingerprints in the place of what may be tokens: everything under "ids", and elsewhere long texts without spaces.
+// mask puts fingerprints in the place of what may be tokens: everything under "ids" and "recipients" (whose variables are theirs, too), and elsewhere long
+// texts without spaces.
 func mask(value any, ids bool, hidden *bool) any {
 	switch v := value.(type) {
 	case string:
@@ -155,7 +156,7 @@ func mask(value any, ids bool, hidden *bool) any {
 				*hidden = true
 				name = markKey(name)
 			}
-			masked[name] = mask(inner, ids || name == "ids", hidden)
+			masked[name] = mask(inner, ids || name == "ids" || name == "recipients", hidden)
 		}
 		return masked
 	}

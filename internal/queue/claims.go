@@ -23,6 +23,11 @@ func (c *Conn) Claim(ctx context.Context, key string) (pipeline.Claim, error) {
 	if err != nil {
 		return pipeline.Claim{}, err
 	}
+	return readClaim(key, found)
+}
+
+// readClaim reads one record.
+func readClaim(key string, found *stored) (pipeline.Claim, error) {
 	claim := pipeline.Claim{Revision: found.Sequence}
 	if len(found.Data) == 0 {
 		return claim, nil // deleted with a tool; what remains is a marker

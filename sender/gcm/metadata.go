@@ -49,12 +49,21 @@ func (s metadataSource) Token() (*oauth2.Token, error) {
 	if err != nil {
 		return nil, err
 	}
+	return readMetadataToken([]byte(answer), time.Now())
+}
+
+// maxTokenLife is the longest time for which an access token is believed to be good. Google's are for an hour.
+const maxTokenLife = 24 * time.Hour
+
+// readMetadataToken reads the metadata server's answer.
+func readMetadataToken(answer []byte, now time.Time) (*oauth2.Token, error) {
 	var token struct {
 		AccessToken string `json:"access_token"`
 		ExpiresIn   int64  `json:"expires_in"`
 	}
-	if json.Unmarshal([]byte(answer), &token) != nil || token.ExpiresIn <= 0 {
+	if json.Unmarshal(answer, &token) != nil || token.ExpiresIn <= 0 || token.AccessToken == "" {
 		return nil, errors.New("the answer can't be read")
 	}
-	return &oauth2.Token{AccessToken: token.AccessToken, Expiry: time.Now().Add(time.Duration(token.ExpiresIn) * time.Second)}, nil
+	life := min(token.ExpiresIn, int64(maxTokenLife/time.Second))
+	return &oauth2.Token{AccessToken: token.AccessToken, Expiry: now.Add(time.Duration(life) * time.Second)}, nil
 }
