@@ -137,7 +137,7 @@ func (c *Conn) change(ctx context.Context, key string, edit func(*record) (bool,
 			return nil, fmt.Errorf("%w: the status record %s changed %d times under our hands", ErrUnavailable, key, try)
 		}
 		select {
-		case <-time.After(rand.N(recordPause)):
+		case <-time.After(rand.N(recordPause)): //nolint:gosec // jitter, no secret
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}

@@ -74,6 +74,7 @@ func TestFeedbackInTrouble(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer stop()
+	b.listed(t, "r1", "5ec7e701") // an answer from the server: it knows now who serves
 	if _, _, err := b.run(t.Context(), "", "feedback", "--app", "old", "--timeout", "50ms"); cli.Code(err) != cli.ExitFailure || !strings.Contains(err.Error(), "has not answered within 50ms") {
 		t.Errorf("no answer: %v", err)
 	}
