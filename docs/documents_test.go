@@ -120,7 +120,7 @@ var linkPattern = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 
 // Links between documents lead somewhere, to the heading too.
 func TestLinksLeadSomewhere(t *testing.T) {
-	for _, file := range append(checked(t), "../README.md", "../CONTRIBUTING.md", "operations.md", "performance.md") {
+	for _, file := range documents(t) {
 		for _, m := range linkPattern.FindAllStringSubmatch(withoutBlocks(read(t, file)), -1) {
 			target, anchor, _ := strings.Cut(m[1], "#")
 			if strings.Contains(m[1], "://") {
@@ -137,6 +137,24 @@ func TestLinksLeadSomewhere(t *testing.T) {
 			if anchor != "" && !slices.Contains(anchors(read(t, target)), anchor) {
 				t.Errorf("%s links to %s, and there is no such heading", file, m[1])
 			}
+		}
+	}
+}
+
+// The index leads to every document, or to its folder.
+func TestIndexIsComplete(t *testing.T) {
+	index := read(t, "README.md")
+	pages, err := filepath.Glob("*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	deeper, err := filepath.Glob("*/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range append(pages, deeper...) {
+		if page != "README.md" && !strings.Contains(index, "("+page+")") && !strings.Contains(index, "("+filepath.Dir(page)+")") {
+			t.Errorf("docs/README.md does not say for whom %s is", page)
 		}
 	}
 }

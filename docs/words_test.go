@@ -152,29 +152,65 @@ func property(root, schema map[string]any, name string) (map[string]any, bool) {
 	return nil, false
 }
 
-// command sees that a command with these flags exists, by its own help.
+// command sees that a command with these flags exists, by its own help. Words before the first flag are commands and what they are about.
 func (w *words) command(line string) string {
 	words := strings.Fields(line)
-	args := slices.DeleteFunc(slices.Clone(words[1:]), func(arg string) bool { return strings.HasPrefix(arg, "-") })
+	first := slices.IndexFunc(words, func(word string) bool { return strings.HasPrefix(word, "-") })
+	if first < 0 {
+		first = len(words)
+	}
+	args := append(slices.Clone(words[1:first]), "--help")
+	for i, arg := range args {
+		if arg == "N" { // any number
+			args[i] = "1"
+		}
+	}
+	if first == 1 && words[0] == "worker" {
+		args = []string{"run", "--help"} // the default
+	}
 	var out bytes.Buffer
 	var err error
 	if words[0] == "enqueue" {
-		err = enqueue.Run(w.t.Context(), append(args, "--help"), nil, &out, &out, func(string) (string, bool) { return "", false })
+		err = enqueue.Run(w.t.Context(), args, nil, &out, &out, func(string) (string, bool) { return "", false })
 	} else {
-		if len(args) == 0 {
-			args = []string{"run"}
-		}
-		err = worker.Run(w.t.Context(), append(args, "--help"), worker.Terminal{Out: &out, Err: &out})
+		err = worker.Run(w.t.Context(), args, worker.Terminal{Out: &out, Err: &out})
 	}
 	if err != nil {
 		return err.Error()
 	}
-	for _, flag := range words[1:] {
-		if strings.HasPrefix(flag, "-") && !strings.Contains(out.String(), flag) {
-			return fmt.Sprintf("its help knows no %s", flag)
+	for _, flag := range words[first:] {
+		name, _, _ := strings.Cut(flag, "=")
+		known := regexp.MustCompile(`(^|\s)` + regexp.QuoteMeta(name) + `\b`)
+		if long, ok := strings.CutPrefix(name, "--"); ok {
+			known = regexp.MustCompile(`--(\[no-\])?` + regexp.QuoteMeta(strings.TrimPrefix(long, "no-")) + `\b`)
+		}
+		if strings.HasPrefix(flag, "-") && !known.Match(out.Bytes()) {
+			return fmt.Sprintf("its help knows no %s", name)
 		}
 	}
 	return ""
+}
+
+// Commands that stand in the text of any document exist, with their flags.
+func TestCommandsInTextExist(t *testing.T) {
+	w := newWords(t)
+	seen := 0
+	for _, file := range documents(t) {
+		if file == "../CHANGELOG.md" {
+			continue // tells of what was, too
+		}
+		for _, span := range spans(withoutBlocks(read(t, file))) {
+			if first, rest, _ := strings.Cut(span, " "); (first == "enqueue" || first == "worker") && rest != "" {
+				seen++
+				if problem := w.command(span); problem != "" {
+					t.Errorf("%s: %s: %s", file, span, problem)
+				}
+			}
+		}
+	}
+	if seen < 40 {
+		t.Errorf("only %d commands were found", seen)
+	}
 }
 
 var identifier = regexp.MustCompile(`^(results|apns|gcm)\.([A-Z]\w*)$`)

@@ -173,7 +173,7 @@ func (l *statusLine) short(now time.Time) string {
 	if l.Retrying > 0 {
 		text += fmt.Sprintf(", %s wait for a retry", count(l.Retrying))
 	}
-	return text + fmt.Sprintf(", %s/s", count(int(l.PerSecond)))
+	return text + fmt.Sprintf(", %s/s", pace(l.PerSecond))
 }
 
 // sayStatus tells all there is.
@@ -217,7 +217,7 @@ func (s *session) sayStatusWords(l *statusLine) {
 		s.say("segments: %s of %s", count(l.SegmentsDone), count(l.Segments))
 	}
 	if l.PerSecond > 0 {
-		s.say("%s recipients a second", count(int(l.PerSecond)))
+		s.say("%s recipients a second", pace(l.PerSecond))
 	}
 	for _, at := range []struct {
 		what string

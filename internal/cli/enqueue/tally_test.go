@@ -151,6 +151,15 @@ func TestCount(t *testing.T) {
 	}
 }
 
+func TestPace(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[float64]string{0: "0", 0.1: "0.1", 9.94: "9.9", 10: "10", 12345.6: "12,345"} {
+		if got := pace(n); got != want {
+			t.Errorf("%g: %q", n, got)
+		}
+	}
+}
+
 func TestEventLines(t *testing.T) {
 	t.Parallel()
 	tests := []struct {

@@ -23,6 +23,14 @@ func count(n int) string {
 	return string(out)
 }
 
+// pace is how many a second, to a tenth where it is slow: 0 would say that nothing happens.
+func pace(perSecond float64) string {
+	if perSecond > 0 && perSecond < 10 {
+		return strconv.FormatFloat(perSecond, 'f', 1, 64)
+	}
+	return count(int(perSecond))
+}
+
 // counted is "1 job" or "2 jobs".
 func counted(n int, one, many string) string {
 	if n == 1 {
