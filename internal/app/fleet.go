@@ -52,15 +52,15 @@ func (w *Worker) openPages(ctx context.Context) (*dash.Server, *dash.Fleet, erro
 		return nil, nil, marked{err, ErrCredentials}
 	}
 	fleet := dash.NewFleet(w.broker.Now)
-	closed := token.IsZero() && !loopback(w.options.Config.HTTP)
-	if closed {
+	w.closed = token.IsZero() && !loopback(w.options.Config.HTTP)
+	if w.closed {
 		log := w.options.Log("volley.http")
 		log.Warn().Str("http", w.options.Config.HTTP).Msg("the web page is not shown: on an address that others can reach it needs http_token_file; probes and metrics are served")
 	}
 	broker := pageBroker{w.broker.Conn, w.loads, w.waits}
 	return dash.New(dash.Params{
 		Worker: w.options.Config.Worker, Fleet: fleet, Broker: broker, Control: broker, Now: w.broker.Now, Log: w.options.Log("volley.http"),
-		Token: token.Reveal(), Closed: closed, Context: ctx,
+		Token: token.Reveal(), Closed: w.closed, Context: ctx,
 	}), fleet, nil
 }
 

@@ -167,13 +167,33 @@ func TestLoopback(t *testing.T) {
 	}
 }
 
+func TestWhereThePageIs(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		addr   string
+		closed bool
+		want   string
+	}{
+		{"127.0.0.1:8088", false, "  see it at http://127.0.0.1:8088/"}, {"[::]:8088", false, "  see it at http://127.0.0.1:8088/"}, {"0.0.0.0:1", false, "  see it at http://127.0.0.1:1/"},
+		{"192.0.2.1:1", false, "  see it at http://192.0.2.1:1/"}, {"[::]:8088", true, "  probes and metrics at http://127.0.0.1:8088/, no web page: others can reach it, so it needs http_token_file"},
+	} {
+		if got := pageLine(c.addr, c.closed); got != c.want {
+			t.Errorf("%s: %q", c.addr, got)
+		}
+	}
+}
+
 func TestAPageForOthersNeedsAToken(t *testing.T) {
 	s, err := StartSimulators(SimulatorOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
-	_, page := shown(t, s, t.TempDir(), func(c *config.Config) { c.HTTP = "0.0.0.0:0" })
+	w, page := shown(t, s, t.TempDir(), func(c *config.Config) { c.HTTP = "0.0.0.0:0" })
+	var banner strings.Builder
+	if w.Banner(&banner, nil); !strings.Contains(banner.String(), "no web page") {
+		t.Errorf("the banner says: %s", banner.String())
+	}
 	page = strings.Replace(page, "[::]", "127.0.0.1", 1)
 	if fetch(t, page+"/") != "" || fetch(t, page+"/events") != "" {
 		t.Error("the page is shown to everybody")

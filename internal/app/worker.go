@@ -60,6 +60,8 @@ type Worker struct {
 	metrics *obs.Metrics
 	loads   *remembered[queue.Load]
 	waits   *remembered[dash.Waiting]
+	// closed says that the web page is not shown, because others could reach it without a token.
+	closed bool
 }
 
 // deliveryBytes is how large a message of PUSH_JOBS may be that counts as one of max_deliveries: far more than a job of one recipient, and
