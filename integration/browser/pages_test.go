@@ -83,6 +83,15 @@ func TestPages(t *testing.T) {
 	w.reads("#verdict", "Pushes flow")
 	w.visit(f.pages[0] + "/campaigns")
 	w.reads("#campaigns", "newsletter")
+	// What has no event yet is shown from the queues.
+	f.jobs("apns", []map[string]any{{
+		"id": "black-friday-1", "campaign": "black-friday", "deliver_at": time.Now().Add(20 * time.Hour).UTC().Format(time.RFC3339), "ids": devices(7000, 4200), "message": "Hello",
+	}})
+	w.reads("#campaigns", "black-friday")
+	w.reads("#campaigns", "1 for later")
+	w.visit(f.pages[0] + "/job?platform=apns&app=default&id=black-friday-1")
+	w.reads("#job", "It has no event yet")
+	w.reads("#job", "4,200")
 	for round := range 12 { // a busy fleet
 		f.furnish(1 + round)
 	}

@@ -91,6 +91,24 @@ func TestPages(t *testing.T) {
 	}
 }
 
+// The end of a job is of no segment.
+func TestTheEndOfAJobIsOfNoSegment(t *testing.T) {
+	st := newStage(t, nil)
+	end := &results.Event{
+		V: results.Version, Kind: results.KindJobDone, Platform: jobs.APNS, App: "default", Job: "promo-1", Segments: 7, Totals: &results.Totals{Recipients: 2, Sent: 2}, At: noon, Worker: "w-1",
+	}
+	end.SetID()
+	st.store.add(end)
+	st.events.look()
+	until(t, "the event is read", func() bool { _, n, _ := st.events.look().Since(); return n == 1 })
+	if _, body := st.get("/events"); !strings.Contains(body, "all 7") || strings.Contains(body, "1<span class=\"dim\"> of 7") {
+		t.Error("the list says that it is of a segment")
+	}
+	if _, body := st.get("/event?id=" + end.ID); !strings.Contains(body, "job_done") || strings.Contains(body, "1 of 7") {
+		t.Error("its page says that it is of a segment")
+	}
+}
+
 func TestTokensAreFingerprints(t *testing.T) {
 	st := newStage(t, nil)
 	furnish(st)
