@@ -174,8 +174,11 @@ func TestWhereThePageIs(t *testing.T) {
 		closed bool
 		want   string
 	}{
-		{"127.0.0.1:8088", false, "  see it at http://127.0.0.1:8088/"}, {"[::]:8088", false, "  see it at http://127.0.0.1:8088/"}, {"0.0.0.0:1", false, "  see it at http://127.0.0.1:1/"},
-		{"192.0.2.1:1", false, "  see it at http://192.0.2.1:1/"}, {"[::]:8088", true, "  probes and metrics at http://127.0.0.1:8088/, no web page: others can reach it, so it needs http_token_file"},
+		{"127.0.0.1:8088", false, "  see it at http://127.0.0.1:8088/"},
+		{"[::]:8088", false, "  see it at http://127.0.0.1:8088/"},
+		{"0.0.0.0:1", false, "  see it at http://127.0.0.1:1/"},
+		{"192.0.2.1:1", false, "  see it at http://192.0.2.1:1/"},
+		{"[::]:8088", true, "  probes and metrics at http://127.0.0.1:8088/, no web page: others can reach it, so it needs http_token_file"},
 	} {
 		if got := pageLine(c.addr, c.closed); got != c.want {
 			t.Errorf("%s: %q", c.addr, got)

@@ -1,6 +1,7 @@
 package dash
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -88,6 +89,23 @@ func TestPages(t *testing.T) {
 	_, body = st.get("/event?id=" + id + "&show=0")
 	if !strings.Contains(body, strings.Repeat("ab", 32)) {
 		t.Error("a token that was asked for is not shown")
+	}
+}
+
+// A job whose id is what was searched for comes before all that only contain it.
+func TestSearchHasTheExactOneFirst(t *testing.T) {
+	st := newStage(t, nil)
+	for i := range 2 * shownLoose {
+		e := segmentEvent(fmt.Sprintf("promo-%d", 20+i), "", 0, 1, 1)
+		e.At = noon.Add(time.Duration(i) * time.Second)
+		st.store.add(e)
+	}
+	st.store.add(segmentEvent("promo-2", "", 0, 1, 1))
+	st.events.look()
+	until(t, "the events are read", func() bool { _, n, _ := st.events.look().Since(); return n == 2*shownLoose+1 })
+	_, body := st.get("/search?q=promo-2")
+	if exact, other := strings.Index(body, "<b>promo-2</b>"), strings.Index(body, "<b>promo-2"); exact < 0 || exact != other {
+		t.Errorf("it stands at %d, the first at %d", exact, other)
 	}
 }
 

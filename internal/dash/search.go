@@ -30,8 +30,9 @@ func (s *Server) search(r *http.Request) (*page, error) {
 				found.Campaigns = append(found.Campaigns, campaignRow{Campaign: c, Bar: barOf(c.Settled, c.Segments, c.Counts)})
 			}
 		}
-		named := func(j *Job) bool { return strings.Contains(j.Job, text) }
-		list := x.joinJobs(x.Jobs(shownLoose, named), w, named)
+		exactly := func(j *Job) bool { return j.Job == text }
+		partly := func(j *Job) bool { return strings.Contains(j.Job, text) && !exactly(j) }
+		list := append(x.joinJobs(x.Jobs(shownLoose, exactly), w, exactly), x.joinJobs(x.Jobs(shownLoose, partly), w, partly)...)
 		list = list[:min(len(list), shownLoose)]
 		found.Jobs = jobRows(list)
 		if plainName(text) && len(text) <= maxName {
