@@ -22,11 +22,36 @@ func (c *Core) refuse(ctx context.Context, d Delivery, platform jobs.Platform, l
 }
 
 // reused buries a job whose id belongs to another job. Its event can't be stored under that id, so it goes by the id it would
-// have had without one.
+// have had without one. If both were sent before either was told of, and ours was told of first, the id is ours all the same.
 func (c *Core) reused(ctx context.Context, h held) error {
+	event, err := c.Events.Find(ctx, eventKey(h.seg).Subject())
+	switch {
+	case err != nil:
+		return fmt.Errorf("looking for the event of the job: %w", err)
+	case event != nil && event.Fingerprint == h.seg.Fingerprint && event.Segments == h.seg.Segments:
+		return c.proceed(ctx, h, event)
+	}
 	fault := jobs.Fault{Field: "id", Problem: fmt.Sprintf("%q was used for a job with another body; publish the corrected job under a new id", h.seg.JobID)}
 	h.seg = underOwnID(h)
 	return c.bury(ctx, h, results.DeadIDReused, jobs.Faults{fault})
+}
+
+// toldElsewhere follows the event of a job that whoever had it before us told of by the id that it would have had without one, because another
+// job was told of by its own first. It answers false if there is none.
+func (c *Core) toldElsewhere(ctx context.Context, h held) (followed bool, err error) {
+	if !h.seg.Explicit {
+		return false, nil
+	}
+	own := h
+	own.seg = underOwnID(h)
+	event, err := c.Events.Find(ctx, eventKey(own.seg).Subject())
+	switch {
+	case err != nil:
+		return false, fmt.Errorf("looking for an event of the job under another id: %w", err)
+	case event == nil || event.Fingerprint != h.seg.Fingerprint:
+		return false, nil
+	}
+	return true, c.proceed(ctx, own, event)
 }
 
 // underOwnID is the segment under the id that the job would have had without one.

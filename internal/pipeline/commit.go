@@ -27,12 +27,16 @@ func (c *Core) commit(ctx context.Context, h held, event *results.Event) error {
 	case event.Kind == results.KindDead:
 		return c.reused(ctx, h)
 	}
-	// Another job with our id was told of first, while ours was being sent. What became of ours is still told.
+	// Another job with our id was told of first, while ours was being sent. What became of ours is still told, unless somebody was faster who
+	// found the other one before he sent.
 	h.seg = underOwnID(h)
 	event.Job, event.Detail = h.seg.JobID, fmt.Sprintf("its id %q belongs to another job", event.Job)
 	event.SetID()
-	if _, err := c.store(ctx, event, h.seg.Published); err != nil {
+	if earlier, err = c.store(ctx, event, h.seg.Published); err != nil {
 		return err
+	}
+	if earlier != nil {
+		event = earlier
 	}
 	return c.proceed(ctx, h, event)
 }

@@ -249,6 +249,9 @@ func (c *Core) whole(ctx context.Context, h held) error {
 		if living == h.seg.Fingerprint {
 			return nil
 		}
+		if followed, err := c.toldElsewhere(ctx, h); followed || err != nil {
+			return err
+		}
 	}
 	app, ok := c.Apps.App(job.Platform, job.App)
 	if !ok {

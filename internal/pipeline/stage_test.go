@@ -24,6 +24,8 @@ type stage struct {
 	toGive    int
 	disobeyed bool
 	grace     time.Duration // of those that do not have the app
+	// answer, if set, answers a recipient instead of the app's script.
+	answer func(seg *jobs.Segment) sender.Outcome
 }
 
 // message is one message of PUSH_JOBS or PUSH_WORK. The models of both streams follow what was measured: a work queue forgets what is
@@ -52,6 +54,7 @@ type actor struct {
 	lease bool
 	cue   chan bool // true: go on; false: die
 	turn  chan bool // true: it waits for its cue; false: it has left the stage
+	crowd *crowd    // of one that handles several deliveries at a time; nil for others
 }
 
 func newStage(workers int) *stage {
@@ -86,6 +89,10 @@ const twoByTwo = 128<<10 + 2*(2*64+jobs.EventPerRecipient)
 
 // step waits for the cue.
 func (a *actor) step() {
+	if a.crowd != nil {
+		a.crowd.step()
+		return
+	}
 	a.turn <- true
 	if !<-a.cue {
 		runtime.Goexit()
@@ -181,7 +188,7 @@ func (s *stage) waits() bool {
 	if next.IsZero() {
 		return false
 	}
-	if !slices.ContainsFunc(s.actors, func(a *actor) bool { return a.on != nil && a.lease }) { // nobody sends for an hour
+	if !slices.ContainsFunc(s.actors, func(a *actor) bool { return (a.on != nil || a.crowd != nil && a.crowd.held != nil) && a.lease }) { // nobody sends for an hour
 		s.now = next
 	}
 	return true
@@ -398,8 +405,16 @@ func (b *stageBatch) Send(_ context.Context, recipients []int, proceed func() bo
 			out[i] = answer("ConnectionFailed", 0)
 			continue
 		}
-		b.actor.disobeyed = b.actor.disobeyed || b.actor.Orders().Cancel(b.seg)
+		if b.actor.Orders().Cancel(b.seg) {
+			b.actor.mu.Lock()
+			b.actor.disobeyed = true
+			b.actor.mu.Unlock()
+		}
 		b.actor.step()
+		if answer := b.actor.answer; answer != nil {
+			out[i] = answer(b.seg)
+			continue
+		}
 		out[i] = b.script(b.seg.Position(i))
 	}
 }
