@@ -218,7 +218,7 @@ func TestShards(t *testing.T) {
 
 // TestLeaf publishes at a leaf node and works at the hub.
 func TestLeaf(t *testing.T) {
-	passwords(t, "worker", "dashboard", "publisher", "subscriber")
+	passwords(t, "worker", "dashboard", "publisher", "subscriber", "devices")
 	leafPort := freePort(t)
 	hub := startServer(t, "nats/hub.conf", func(o *server.Options) { o.LeafNode.Host, o.LeafNode.Port = "127.0.0.1", leafPort })
 	startWorker(t, startSimulators(t), login(hub.ClientURL(), "worker"), "at-the-hub")

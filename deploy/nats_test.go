@@ -12,11 +12,9 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/rs/zerolog"
 
 	"github.com/volleypush/volley/internal/app"
 	"github.com/volleypush/volley/internal/cli/enqueue"
-	"github.com/volleypush/volley/internal/config"
 	"github.com/volleypush/volley/results"
 )
 
@@ -28,46 +26,14 @@ type guarded struct {
 
 func startGuarded(t *testing.T) *guarded {
 	t.Helper()
-	for _, name := range []string{"WORKER", "DASHBOARD", "PUBLISHER", "SUBSCRIBER", "DEVICES"} {
-		t.Setenv(name+"_PASSWORD", "pw-"+strings.ToLower(name))
-	}
-	options, err := server.ProcessConfigFile("nats/volley.conf")
-	if err != nil {
-		t.Fatal(err)
-	}
-	options.Host, options.Port, options.StoreDir, options.NoSigs = "127.0.0.1", server.RANDOM_PORT, t.TempDir(), true
-	g := &guarded{}
-	if g.server, err = server.NewServer(options); err != nil {
-		t.Fatal(err)
-	}
-	g.server.Start()
-	t.Cleanup(func() { g.server.Shutdown(); g.server.WaitForShutdown() })
-	if !g.server.ReadyForConnections(20 * time.Second) {
-		t.Fatal("the server does not start")
-	}
-	if g.simulators, err = app.StartSimulators(app.SimulatorOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = g.simulators.Close() })
-	c := config.Default()
-	if c.Apps, err = g.simulators.Credentials(t.TempDir()); err != nil {
-		t.Fatal(err)
-	}
-	c.NATS.URL, c.HTTP, c.Worker = config.NewURL(g.url("worker")), "", "guarded"
-	worker, err := app.Start(t.Context(), app.Options{Config: c, Log: func(string) zerolog.Logger { return zerolog.Nop() }})
-	if err != nil {
-		t.Fatalf("a worker does not work with its user: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := worker.Stop(context.WithoutCancel(t.Context())); err != nil {
-			t.Error(err)
-		}
-	})
+	passwords(t, "worker", "dashboard", "publisher", "subscriber", "devices")
+	g := &guarded{server: startServer(t, "nats/volley.conf", nil), simulators: startSimulators(t)}
+	startWorker(t, g.simulators, g.url("worker"), "guarded")
 	return g
 }
 
 func (g *guarded) url(user string) string {
-	return strings.Replace(g.server.ClientURL(), "nats://", "nats://"+user+":pw-"+user+"@", 1)
+	return login(g.server.ClientURL(), user)
 }
 
 // client connects as a user; refused gets what the server forbids.
