@@ -83,7 +83,7 @@ func volumes(t *testing.T) map[string]float64 {
 		t.Fatal(err)
 	}
 	// What is computed here is what the server counts.
-	if have := int64(stream.CachedInfo().State.Bytes); have != sums["push.results.>"].Load() { //nolint:gosec // a few kilobytes
+	if have := int64(stream.CachedInfo().State.Bytes); have != sums["push.results.>"].Load() {
 		t.Errorf("PUSH_RESULTS has %d bytes, not %d", have, sums["push.results.>"].Load())
 	}
 	return found
