@@ -17,7 +17,8 @@ import (
 // schemaKey is where streams and durables carry the number of their form.
 const schemaKey = "volley_schema"
 
-// topology is the form of everything at the broker, streams by name and durables by stream and name.
+// topology is the form of everything at the broker, streams by name and durables by stream and name. Durables that only count what an app has
+// for later come and go.
 func (s *theatre) topology() map[string]any {
 	s.t.Helper()
 	all := map[string]any{}
@@ -28,7 +29,9 @@ func (s *theatre) topology() map[string]any {
 			s.t.Fatal(err)
 		}
 		for durable := range stream.ListConsumers(s.t.Context()).Info() {
-			all[info.Config.Name+" "+durable.Name] = durable.Config
+			if durable.Config.InactiveThreshold == 0 {
+				all[info.Config.Name+" "+durable.Name] = durable.Config
+			}
 		}
 	}
 	return all

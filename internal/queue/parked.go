@@ -57,11 +57,15 @@ func (c *Conn) Parked(ctx context.Context, platform jobs.Platform, app string) (
 // countLater makes the durable that counts, and returns how many messages it begins with.
 func (c *Conn) countLater(ctx context.Context, platform jobs.Platform, app string) (waiting uint64, err error) {
 	err = c.call(ctx, func(ctx context.Context) error {
-		durable, err := c.js.CreateOrUpdateConsumer(ctx, jobs.StreamWork, jetstream.ConsumerConfig{
-			Durable: jobs.LaterDurable(platform, app), FilterSubject: jobs.LaterFilter(platform, app),
+		name := jobs.LaterDurable(platform, app)
+		durable, err := c.js.CreateConsumer(ctx, jobs.StreamWork, jetstream.ConsumerConfig{
+			Durable: name, FilterSubject: jobs.LaterFilter(platform, app),
 			Description: "Volley: counts what the app has for later; nobody takes from it",
 			AckPolicy:   jetstream.AckExplicitPolicy, InactiveThreshold: counterIdle, Metadata: withSchema(nil),
 		})
+		if errors.Is(err, jetstream.ErrConsumerExists) { // another worker was faster, perhaps a newer one with another form
+			durable, err = c.js.Consumer(ctx, jobs.StreamWork, name)
+		}
 		if err == nil {
 			waiting = durable.CachedInfo().NumPending
 		}
