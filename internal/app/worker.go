@@ -64,10 +64,6 @@ type Worker struct {
 	closed bool
 }
 
-// deliveryBytes is how large a message of PUSH_JOBS may be that counts as one of max_deliveries: far more than a job of one recipient, and
-// less than one of a hundred.
-const deliveryBytes = 4 << 10
-
 // highShare is the part of max_deliveries, one in so many, that is kept for the lane high.
 const highShare = 8
 
@@ -124,12 +120,12 @@ func (w *Worker) begin(ctx context.Context) error {
 	core := pipeline.New(dying.ports(pipeline.Params{
 		Events: w.broker, Work: w.broker, Status: w.broker, Dead: w.broker, Claims: w.broker, Clock: w.broker, Control: orders, Apps: w.registry,
 		Observer: observed, Random: rand.Float64, Wait: wait,
-		MaxPayload: w.broker.MaxPayload(), MaxSegments: c.MaxSegments, Worker: c.Worker,
+		MaxPayload: w.broker.MaxPayload(), MaxSegments: c.MaxSegments, MaxDeliveries: c.MaxDeliveries, Worker: c.Worker,
 		AckWait: c.AckWait, UnknownAppGrace: c.UnknownAppGrace, StrangerBacklog: int64(config.DefaultBacklog), Nonce: uuid.NewString, Draining: running,
 	}))
 	// Segments have slots of their own, as many as are sent at once: a worker that pulled more would keep them from the others.
 	deliveries, segments := queue.NewSlots(queue.SlotOptions{
-		Size: c.MaxDeliveries, Reserve: c.MaxDeliveries / highShare, Bytes: deliveryBytes,
+		Size: c.MaxDeliveries, Reserve: c.MaxDeliveries / highShare, Bytes: pipeline.DeliveryBytes,
 	}), queue.NewSlots(queue.SlotOptions{Size: c.MaxSegments + pipeline.HighSegments, Reserve: pipeline.HighSegments})
 	w.core = core
 	from.of(deliveries, segments)

@@ -33,6 +33,9 @@ type Params struct {
 	MaxPayload int
 	// MaxSegments is how many segments with more than one recipient are sent at once; those of the lane high may be HighSegments more.
 	MaxSegments int
+	// MaxDeliveries is how many messages of PUSH_JOBS the worker handles at once, of DeliveryBytes each: an app whose provider is slow gets half
+	// of them if there are others. 0 is no matter how many.
+	MaxDeliveries int
 	// Worker is this worker's name in events.
 	Worker string
 	// AckWait is after what time without a heartbeat the broker gives a delivery to somebody else.
@@ -71,6 +74,7 @@ type Core struct {
 	turn     *semaphore.Weighted
 	breakers breakers
 	backlogs backlogs
+	shares   shares
 	commits  commits
 }
 

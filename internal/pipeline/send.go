@@ -25,6 +25,11 @@ func (c *Core) send(ctx context.Context, h held) error {
 	if h.Stream == jobs.StreamJobs && h.app.Rated() && !h.batch.Book() {
 		return c.park(ctx, h) // it waits where it holds up nobody else's jobs
 	}
+	give, ok := c.share(h, weight(h.Delivery))
+	if !ok {
+		return c.park(ctx, h)
+	}
+	defer give()
 	leave := c.breakers.of(h.seg.Job.Platform, h.seg.Job.App).enter(c.Clock.Now())
 	if leave == nil {
 		return c.park(ctx, h)

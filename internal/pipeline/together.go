@@ -215,6 +215,14 @@ func (t *together) send(ctx context.Context, singles []single) {
 		}
 		return
 	}
+	give, ok := c.share(singles[0].held, len(singles))
+	if !ok {
+		for _, one := range singles {
+			t.aside(one)
+		}
+		return
+	}
+	defer give()
 	leave := c.breakers.of(job.Platform, job.App).enter(c.Clock.Now())
 	if leave == nil || leave.probe {
 		if leave != nil {

@@ -1,0 +1,104 @@
+package pipeline
+
+import (
+	"sync"
+	"time"
+
+	"github.com/volleypush/volley/jobs"
+)
+
+// All apps of a platform and lane share one subject, and so the deliveries that a worker takes from it at once. An app whose provider
+// answers slowly would come to hold all of them, and everybody behind it would wait as long as its provider does. So what is beyond its share
+// is put aside, onto its own queue, where apps take turns. An app whose deliveries pass quickly keeps none from others, however many it
+// has: putting those aside would cost more than sending them. One that becomes slow while it has more than its share keeps the others waiting
+// once, until these are sent or given up.
+
+const (
+	// DeliveryBytes is how large a message of PUSH_JOBS may be that counts as one of max_deliveries: far more than a job of one recipient, and
+	// less than one of a hundred.
+	DeliveryBytes = 4 << 10
+	// slowPass is how long the deliveries of an app may take on average before they are slow.
+	slowPass = 250 * time.Millisecond
+)
+
+// weight is for how many of max_deliveries a delivery counts.
+func weight(d Delivery) int { return 1 + len(d.Body)/DeliveryBytes }
+
+// shares are what each app that this worker has holds of the deliveries of PUSH_JOBS. It is safe for concurrent use.
+type shares struct {
+	mu   sync.Mutex
+	apps map[shareKey]*share
+}
+
+type shareKey struct {
+	platform jobs.Platform
+	app      string
+}
+
+// share is one app's. Weights are of deliveries.
+type share struct {
+	held int
+	// passed is what was sent since begun, before what was sent in slowPass before that. Times in which nothing was held don't count.
+	begun          time.Time
+	passed, before int
+}
+
+// enter takes a share for a delivery whose sending begins; false if it would be beyond the most that one app may hold, and its deliveries are
+// slow. Whoever entered leaves.
+func (s *shares) enter(key shareKey, weight, most int, now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	one := s.apps[key]
+	if one == nil {
+		if s.apps == nil {
+			s.apps = make(map[shareKey]*share)
+		}
+		one = &share{}
+		s.apps[key] = one
+	}
+	if one.held == 0 {
+		one.begun, one.passed = now, 0
+	}
+	// By Little's law what is held passes slower than slowPass if it is more than what passed in that time.
+	if one.turn(now); one.held+weight > most && one.held > one.before {
+		return false
+	}
+	one.held += weight
+	return true
+}
+
+func (s *shares) leave(key shareKey, weight int, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	one := s.apps[key]
+	one.turn(now)
+	one.passed += weight
+	one.held -= weight
+}
+
+// turn begins a new time when the last one is over.
+func (s *share) turn(now time.Time) {
+	took := now.Sub(s.begun)
+	if took < slowPass {
+		return
+	}
+	s.before = int(float64(s.passed) * float64(slowPass) / float64(took))
+	s.begun, s.passed = now, 0
+}
+
+// share takes the app's share for deliveries of PUSH_JOBS with this weight that are about to be sent; false if they should be put aside. Work of an app
+// with a rate has a bound already, and where there is one app nobody else waits.
+func (c *Core) share(h held, weight int) (leave func(), ok bool) {
+	nothing := func() {}
+	if h.Stream != jobs.StreamJobs || c.MaxDeliveries == 0 || h.app.Rated() {
+		return nothing, true
+	}
+	key := shareKey{h.seg.Job.Platform, h.seg.Job.App}
+	if !c.shares.enter(key, weight, max(c.MaxDeliveries/2, 1), c.Clock.Now()) {
+		if len(c.Apps.Known(jobs.APNS))+len(c.Apps.Known(jobs.GCM)) > 1 {
+			return nil, false
+		}
+		return nothing, true
+	}
+	return func() { c.shares.leave(key, weight, c.Clock.Now()) }, true
+}
