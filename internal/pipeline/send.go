@@ -72,6 +72,7 @@ func (c *Core) send(ctx context.Context, h held) error {
 		}
 		r.verdict = leave.judge(r.out, ready, r.name, c.Clock.Now())
 	}
+	give()
 	r.cancelled = c.cancelled(h)
 	event := r.settle(c.Clock.Now(), c.Random)
 	event.Worker = c.Worker

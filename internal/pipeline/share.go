@@ -19,6 +19,8 @@ const (
 	DeliveryBytes = 4 << 10
 	// slowPass is how long the deliveries of an app may take on average before they are slow.
 	slowPass = 250 * time.Millisecond
+	// firstPass is after what time what has passed since says how many pass.
+	firstPass = 20 * time.Millisecond
 )
 
 // weight is for how many of max_deliveries a delivery counts.
@@ -60,7 +62,7 @@ func (s *shares) enter(key shareKey, weight, most int, now time.Time) bool {
 		one.begun, one.passed = now, 0
 	}
 	// By Little's law what is held passes slower than slowPass if it is more than what passed in that time.
-	if one.turn(now); one.held+weight > most && one.held > one.before {
+	if one.turn(now); one.held+weight > most && one.held > one.pass(now) {
 		return false
 	}
 	one.held += weight
@@ -76,18 +78,32 @@ func (s *shares) leave(key shareKey, weight int, now time.Time) {
 	one.held -= weight
 }
 
+// pass is how much passes in slowPass, as far as is known.
+func (s *share) pass(now time.Time) int {
+	if took := now.Sub(s.begun); took >= firstPass {
+		return max(s.before, scaled(s.passed, took))
+	}
+	return s.before
+}
+
+// scaled is what passes in slowPass if so much passed in another time.
+func scaled(passed int, took time.Duration) int {
+	return int(float64(passed) * float64(slowPass) / float64(took))
+}
+
 // turn begins a new time when the last one is over.
 func (s *share) turn(now time.Time) {
 	took := now.Sub(s.begun)
 	if took < slowPass {
 		return
 	}
-	s.before = int(float64(s.passed) * float64(slowPass) / float64(took))
+	s.before = scaled(s.passed, took)
 	s.begun, s.passed = now, 0
 }
 
 // share takes the app's share for deliveries of PUSH_JOBS with this weight that are about to be sent; false if they should be put aside. Work of an app
-// with a rate has a bound already, and where there is one app nobody else waits.
+// with a rate has a bound already, and where there is one app nobody else waits. leave is called when the provider has answered, and may be once more:
+// a broker that stores events slowly would only have more to store if jobs were put aside for that.
 func (c *Core) share(h held, weight int) (leave func(), ok bool) {
 	nothing := func() {}
 	if h.Stream != jobs.StreamJobs || c.MaxDeliveries == 0 || h.app.Rated() {
@@ -100,5 +116,11 @@ func (c *Core) share(h held, weight int) (leave func(), ok bool) {
 		}
 		return nothing, true
 	}
-	return func() { c.shares.leave(key, weight, c.Clock.Now()) }, true
+	left := false
+	return func() {
+		if !left {
+			left = true
+			c.shares.leave(key, weight, c.Clock.Now())
+		}
+	}, true
 }

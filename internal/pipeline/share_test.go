@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/volleypush/volley/jobs"
+	"github.com/volleypush/volley/results"
 )
 
 // TestSlowAppsShareIsBounded: jobs of an app whose provider is slow are put aside when it has its share of the deliveries, so that those behind them are
@@ -114,5 +115,39 @@ func TestShareOfTheIntake(t *testing.T) {
 	}
 	if before := s.apps[key].before; before != 2 {
 		t.Errorf("%d are taken to pass in the time; 10 passed in the last second in which any were held", before)
+	}
+}
+
+// TestShareIsOfTheProvidersTime: a job whose event is being stored counts no more for its app.
+func TestShareIsOfTheProvidersTime(t *testing.T) {
+	for name, handle := range map[string]func(*Core, Delivery) Disposition{
+		"alone": func(c *Core, d Delivery) Disposition { return c.Handle(t.Context(), d) },
+		"together": func(c *Core, d Delivery) (got Disposition) {
+			c.HandleTogether(t.Context(), []Delivery{d}, func(int) { t.Error("not together") }, func(_ int, d Disposition) { got = d })
+			return got
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld()
+			w.others = map[string]*scriptedApp{"other": {attempts: 1, deadline: w.app.deadline}}
+			core := w.core()
+			core.MaxDeliveries = 8
+			held := func() int { return core.shares.apps[shareKey{jobs.APNS, jobs.DefaultApp}].held }
+			w.app.onSend = func() {
+				if n := held(); n != 1 {
+					t.Errorf("%d are held while the provider is asked", n)
+				}
+			}
+			asked := 0
+			w.refuse = func(*results.Event) bool {
+				if asked++; held() != 0 {
+					t.Errorf("%d are held while the event is stored", held())
+				}
+				return false
+			}
+			if got := handle(core, job(7, 1, `,"id":"x"`)); got != Ack || held() != 0 || asked == 0 {
+				t.Errorf("disposition %d, %d held, %d commits", got, held(), asked)
+			}
+		})
 	}
 }

@@ -236,6 +236,7 @@ func (t *together) send(ctx context.Context, singles []single) {
 	defer leave.close()
 	// The broker may have given deliveries to somebody else while they waited: those are theirs.
 	out := t.deliver(ctx, singles)
+	give()
 	recipients := make([]int, len(singles))
 	for i := range recipients {
 		recipients[i] = i
