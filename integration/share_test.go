@@ -26,6 +26,8 @@ func TestSlowAppKeepsNobodyWaiting(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	send(`{"id":"first","message":"hi","ids":["%s"]}`, token(0))
+	events(func(e *results.Event) bool { return e.Job == "first" })
 	began := time.Now()
 	for i := range flood {
 		send(`{"id":"slow-%d","app":"legacy","message":"hi","ids":["5%s"]}`, i, token(i)[1:])

@@ -10,8 +10,8 @@ import (
 // All apps of a platform and lane share one subject, and so the deliveries that a worker takes from it at once. An app whose provider
 // answers slowly would come to hold all of them, and everybody behind it would wait as long as its provider does. So what is beyond its share
 // is put aside, onto its own queue, where apps take turns. An app whose deliveries pass quickly keeps none from others, however many it
-// has: putting those aside would cost more than sending them. One that becomes slow while it has more than its share keeps the others waiting
-// once, until these are sent or given up.
+// has, nor does one beside which nobody else has anything: putting those aside would cost more than sending them. So one that becomes slow
+// while it has more than its share, or before anybody else comes, keeps the others waiting once, until these are sent or given up.
 
 const (
 	// DeliveryBytes is how large a message of PUSH_JOBS may be that counts as one of max_deliveries: far more than a job of one recipient, and
@@ -21,6 +21,8 @@ const (
 	slowPass = 250 * time.Millisecond
 	// firstPass is after what time what has passed since says how many pass.
 	firstPass = 20 * time.Millisecond
+	// othersStay is how long somebody else counts who has sent something.
+	othersStay = 10 * time.Minute
 )
 
 // weight is for how many of max_deliveries a delivery counts.
@@ -43,6 +45,8 @@ type share struct {
 	// passed is what was sent since begun, before what was sent in slowPass before that. Times in which nothing was held don't count.
 	begun          time.Time
 	passed, before int
+	// came is when it entered last.
+	came time.Time
 }
 
 // enter takes a share for a delivery whose sending begins; false if it would be beyond the most that one app may hold, and its deliveries are
@@ -62,11 +66,22 @@ func (s *shares) enter(key shareKey, weight, most int, now time.Time) bool {
 		one.begun, one.passed = now, 0
 	}
 	// By Little's law what is held passes slower than slowPass if it is more than what passed in that time.
-	if one.turn(now); one.held+weight > most && one.held > one.pass(now) {
+	if one.turn(now); one.held+weight > most && one.held > one.pass(now) && s.others(one, now) {
 		return false
 	}
 	one.held += weight
+	one.came = now
 	return true
+}
+
+// others says whether somebody else has sent lately.
+func (s *shares) others(but *share, now time.Time) bool {
+	for _, one := range s.apps {
+		if one != but && now.Sub(one.came) < othersStay {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *shares) leave(key shareKey, weight int, now time.Time) {
@@ -102,7 +117,7 @@ func (s *share) turn(now time.Time) {
 }
 
 // share takes the app's share for deliveries of PUSH_JOBS with this weight that are about to be sent; false if they should be put aside. Work of an app
-// with a rate has a bound already, and where there is one app nobody else waits. leave is called when the provider has answered, and may be once more:
+// with a rate has a bound already. leave is called when the provider has answered, and may be once more:
 // a broker that stores events slowly would only have more to store if jobs were put aside for that.
 func (c *Core) share(h held, weight int) (leave func(), ok bool) {
 	nothing := func() {}
@@ -111,10 +126,7 @@ func (c *Core) share(h held, weight int) (leave func(), ok bool) {
 	}
 	key := shareKey{h.seg.Job.Platform, h.seg.Job.App}
 	if !c.shares.enter(key, weight, max(c.MaxDeliveries/2, 1), c.Clock.Now()) {
-		if len(c.Apps.Known(jobs.APNS))+len(c.Apps.Known(jobs.GCM)) > 1 {
-			return nil, false
-		}
-		return nothing, true
+		return nil, false
 	}
 	left := false
 	return func() {

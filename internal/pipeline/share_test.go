@@ -15,12 +15,14 @@ import (
 func TestSlowAppsShareIsBounded(t *testing.T) {
 	for name, row := range map[string]struct {
 		before int // what has passed quickly just now
+		alone  bool
 		rated  bool
 		parked bool
 	}{
 		"slow, as far as is known": {parked: true},
 		"quick":                    {before: 10},
 		"with its own bound":       {rated: true},
+		"nobody else for long":     {alone: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld()
@@ -34,7 +36,12 @@ func TestSlowAppsShareIsBounded(t *testing.T) {
 					ended <- core.Handle(context.WithoutCancel(t.Context()), job(uint64(10+i), 1, fmt.Sprintf(`,"app":"slow","id":"s%d"`, i)))
 				}()
 			}
-			core.shares.apps = map[shareKey]*share{{jobs.APNS, "slow"}: {before: row.before}}
+			core.shares.apps = map[shareKey]*share{
+				{jobs.APNS, "slow"}: {before: row.before, came: tenOClock}, {jobs.GCM, "slow"}: {came: tenOClock.Add(time.Second - othersStay)},
+			}
+			if row.alone {
+				w.now = w.now.Add(time.Second)
+			}
 			for i := range 4 {
 				begin(i)
 				<-waits
@@ -73,7 +80,7 @@ func TestShareOfTheIntake(t *testing.T) {
 	const most = 100
 	key := shareKey{jobs.APNS, "a"}
 	now := tenOClock
-	var s shares
+	s := shares{apps: map[shareKey]*share{{jobs.GCM, "b"}: {came: tenOClock.Add(1000 * time.Hour)}}}
 	enter := func(want bool, why string) {
 		t.Helper()
 		if got := s.enter(key, 10, most, now); got != want {
