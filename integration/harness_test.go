@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -186,15 +187,25 @@ func runToEnd(t *testing.T, name string, env []string, args ...string) (int, str
 	return code, p.text()
 }
 
-// freePort reserves a port number for a program that is about to start.
+// ports counts through port numbers below those that a system gives to whoever asks for any (32768 on Linux, 49152 elsewhere), from a place of this
+// process's own: between freePort and the start of the program it is for, nobody of all these tests gets it.
+var ports atomic.Int32 //nolint:gochecknoglobals // processes share the ports of a machine
+
+// freePort finds a port number for a program that is about to start.
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	const first, count = 20_000, 12_000
+	ports.CompareAndSwap(0, int32(os.Getpid()%100*100)) // below 10,000
+	for range count {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", first+ports.Add(1)%count))
+		if err != nil {
+			continue // somebody has it
+		}
+		_ = l.Close()
+		return l.Addr().String()
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
+	t.Fatal("no port is free")
+	return ""
 }
 
 // simulated is a worker that sends to simulators of its own.
