@@ -1,7 +1,6 @@
 package main
 
 import (
-	"os"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -14,25 +13,20 @@ import (
 // TestScriptsWithABroker runs scripts of which each has a real broker, in NATS_URL, with the streams and no worker: what is published waits.
 func TestScriptsWithABroker(t *testing.T) {
 	t.Parallel()
-	testscript.Run(t, testscript.Params{
-		Dir:                 "../../internal/cli/enqueue/testdata/broker",
-		RequireExplicitExec: true,
-		RequireUniqueNames:  true,
-		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
-		Setup: func(e *testscript.Env) error {
-			server, err := natsembed.Start(natsembed.Options{Listen: "127.0.0.1:0", StoreDir: e.WorkDir + "/.nats", MaxStore: 4 << 30, Logger: zerolog.Nop()})
-			if err != nil {
-				return err
-			}
-			e.Defer(server.Shutdown)
-			conn, err := queue.Connect(t.Context(), queue.Options{InProcess: server, Name: "worker", Logger: zerolog.Nop()})
-			if err != nil {
-				return err
-			}
-			e.Defer(conn.Close)
-			e.Setenv("NATS_URL", server.ClientURL())
-			return conn.EnsureTopology(t.Context(), queue.Topology{})
-		},
-	})
+	all := scripts("broker")
+	all.Setup = func(e *testscript.Env) error {
+		server, err := natsembed.Start(natsembed.Options{Listen: "127.0.0.1:0", StoreDir: e.WorkDir + "/.nats", MaxStore: 4 << 30, Logger: zerolog.Nop()})
+		if err != nil {
+			return err
+		}
+		e.Defer(server.Shutdown)
+		conn, err := queue.Connect(t.Context(), queue.Options{InProcess: server, Name: "worker", Logger: zerolog.Nop()})
+		if err != nil {
+			return err
+		}
+		e.Defer(conn.Close)
+		e.Setenv("NATS_URL", server.ClientURL())
+		return conn.EnsureTopology(t.Context(), queue.Topology{})
+	}
+	testscript.Run(t, all)
 }

@@ -18,13 +18,18 @@ func TestMain(m *testing.M) {
 // UPDATE_SCRIPTS=1 the files that output is compared with are written anew.
 func TestScripts(t *testing.T) {
 	t.Parallel()
-	testscript.Run(t, testscript.Params{
-		Dir:                 "../../internal/cli/enqueue/testdata/script",
+	testscript.Run(t, scripts("script"))
+}
+
+// scripts are those of a folder.
+func scripts(folder string) testscript.Params {
+	return testscript.Params{
+		Dir:                 "../../internal/cli/enqueue/testdata/" + folder,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
 		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
-	})
+	}
 }
 
 func exits(ts *testscript.TestScript, _ bool, args []string) {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"os"
 	"testing"
 	"time"
 
@@ -18,38 +17,33 @@ import (
 // TestScriptsWithABroker runs scripts of which each has a real broker, in NATS_URL, with two dead letters and no worker.
 func TestScriptsWithABroker(t *testing.T) {
 	t.Parallel()
-	testscript.Run(t, testscript.Params{
-		Dir:                 "../../internal/cli/worker/testdata/broker",
-		RequireExplicitExec: true,
-		RequireUniqueNames:  true,
-		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
-		Setup: func(e *testscript.Env) error {
-			server, err := natsembed.Start(natsembed.Options{Listen: "127.0.0.1:0", StoreDir: e.WorkDir + "/.nats", MaxStore: 4 << 30, Logger: zerolog.Nop()})
-			if err != nil {
+	all := scripts("broker")
+	all.Setup = func(e *testscript.Env) error {
+		server, err := natsembed.Start(natsembed.Options{Listen: "127.0.0.1:0", StoreDir: e.WorkDir + "/.nats", MaxStore: 4 << 30, Logger: zerolog.Nop()})
+		if err != nil {
+			return err
+		}
+		e.Defer(server.Shutdown)
+		conn, err := queue.Connect(t.Context(), queue.Options{InProcess: server, Name: "worker", Logger: zerolog.Nop()})
+		if err != nil {
+			return err
+		}
+		e.Defer(conn.Close)
+		e.Setenv("NATS_URL", server.ClientURL())
+		if err := conn.EnsureTopology(t.Context(), queue.Topology{}); err != nil {
+			return err
+		}
+		for _, letter := range []pipeline.Letter{
+			letter("late", "early", `"message":"Hi"`, results.DeadUnknownApp, jobs.Fault{Field: "app", Problem: "nobody has it"}),
+			letter("shop", "oops", `"mesage":"Hi"`, results.DeadInvalid, jobs.Fault{Field: "mesage", Problem: `unknown field; did you mean "message"?`}),
+		} {
+			if err := conn.Bury(t.Context(), letter); err != nil {
 				return err
 			}
-			e.Defer(server.Shutdown)
-			conn, err := queue.Connect(t.Context(), queue.Options{InProcess: server, Name: "worker", Logger: zerolog.Nop()})
-			if err != nil {
-				return err
-			}
-			e.Defer(conn.Close)
-			e.Setenv("NATS_URL", server.ClientURL())
-			if err := conn.EnsureTopology(t.Context(), queue.Topology{}); err != nil {
-				return err
-			}
-			for _, letter := range []pipeline.Letter{
-				letter("late", "early", `"message":"Hi"`, results.DeadUnknownApp, jobs.Fault{Field: "app", Problem: "nobody has it"}),
-				letter("shop", "oops", `"mesage":"Hi"`, results.DeadInvalid, jobs.Fault{Field: "mesage", Problem: `unknown field; did you mean "message"?`}),
-			} {
-				if err := conn.Bury(t.Context(), letter); err != nil {
-					return err
-				}
-			}
-			return nil
-		},
-	})
+		}
+		return nil
+	}
+	testscript.Run(t, all)
 }
 
 // letter is one as a worker lays it.

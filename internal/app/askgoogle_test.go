@@ -70,16 +70,7 @@ func TestCheckSaysWhatIsWrongAtGoogle(t *testing.T) {
 		{name: "out", options: SimulatorOptions{Script: answer("UNAVAILABLE")}, says: []string{`app "default", Google: UNAVAILABLE`, `app "legacy", Google: Unavailable`}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			simulators, err := StartSimulators(row.options)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer func() { _ = simulators.Close() }()
-			dir := t.TempDir()
-			c := config.Default()
-			if c.Apps, err = simulators.Credentials(dir); err != nil {
-				t.Fatal(err)
-			}
+			simulators, dir, c := simulated(t, row.options)
 			if row.change != nil {
 				row.change(c, dir)
 			}

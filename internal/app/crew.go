@@ -112,17 +112,14 @@ func (s *shift) slotsOf(of *side) *queue.Slots {
 	return s.own[of.name]
 }
 
-// sharing is how many jobs of one recipient share a slot: under a rate of the app no more than all slots may send in a second.
+// sharing is how many jobs of one recipient from PUSH_WORK take the place of one segment: as many as are handled together, and under a rate of the app no more than all slots may send in a second.
 func sharing(of *side, slots *queue.Slots) int {
 	perSecond := of.rate.PerSecond()
 	if perSecond == 0 {
-		return singlesInASlot
+		return queue.MostTogether
 	}
-	return max(1, min(int(perSecond)/slots.Size(), singlesInASlot))
+	return max(1, min(int(perSecond)/slots.Size(), queue.MostTogether))
 }
-
-// singlesInASlot is how many jobs of one recipient from PUSH_WORK take the place of one segment: as many as are handled together.
-const singlesInASlot = 128
 
 // ratedTurn is about how many seconds a delivery of an app with a rate is under way.
 const ratedTurn = 5

@@ -85,16 +85,7 @@ func TestAppsKnowTheirProject(t *testing.T) {
 
 // The configuration of a workload identity may name Google and, for a simulator, the app's own endpoint; nobody else.
 func TestWorkloadIdentityOfAnApp(t *testing.T) {
-	simulators, err := StartSimulators(SimulatorOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = simulators.Close() }()
-	dir := t.TempDir()
-	c := config.Default()
-	if c.Apps, err = simulators.Credentials(dir); err != nil {
-		t.Fatal(err)
-	}
+	simulators, dir, c := simulated(t, SimulatorOptions{})
 	subject, file := filepath.Join(dir, "subject"), filepath.Join(dir, "workload.json")
 	made, err := simulators.google.WorkloadIdentity(SimulatedProject, subject, true)
 	if err != nil {

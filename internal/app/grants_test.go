@@ -14,16 +14,7 @@ import (
 
 // Two apps with the same key, in one file or in two, fetch one access token, also after it is replaced. One with another key has its own.
 func TestAppsWithTheSameKeyShareItsTokens(t *testing.T) {
-	simulators, err := StartSimulators(SimulatorOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = simulators.Close() }()
-	dir := t.TempDir()
-	c := config.Default()
-	if c.Apps, err = simulators.Credentials(dir); err != nil {
-		t.Fatal(err)
-	}
+	simulators, dir, c := simulated(t, SimulatorOptions{})
 	file, second := filepath.Join(dir, "service-account.json"), filepath.Join(dir, "twin.json")
 	write := func(content []byte, files ...string) {
 		t.Helper()

@@ -11,7 +11,6 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"github.com/volleypush/volley/internal/config"
 	"github.com/volleypush/volley/internal/provider"
 	"github.com/volleypush/volley/jobs"
 	"github.com/volleypush/volley/results"
@@ -37,16 +36,7 @@ func accepts(t *testing.T, registry *provider.Registry) bool {
 
 // A new key is put in force while the worker runs. A file that can't be used is told of once and changes nothing; nothing of either is shown.
 func TestServiceAccountFileIsReadAgain(t *testing.T) {
-	simulators, err := StartSimulators(SimulatorOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = simulators.Close() }()
-	dir := t.TempDir()
-	c := config.Default()
-	if c.Apps, err = simulators.Credentials(dir); err != nil {
-		t.Fatal(err)
-	}
+	simulators, dir, c := simulated(t, SimulatorOptions{})
 	var out bytes.Buffer
 	registry, keeper, err := openApps(c, time.Now, func(string) zerolog.Logger { return zerolog.New(&out) })
 	if err != nil {

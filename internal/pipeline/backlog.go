@@ -10,7 +10,7 @@ import (
 	"github.com/volleypush/volley/results"
 )
 
-// What is put aside for an app, because it is paused, can't send, is over its rate or not due yet, takes room in a store that all apps share. So
+// What is put aside for an app, because it is paused, can't send, is over its rate, slow or not due yet, takes room in a store that all apps share. So
 // an app has a limit for it, and a publisher's job that comes when it is reached becomes a dead letter. What goes on from there already, such
 // as the next round of a segment, is never refused.
 //
@@ -92,15 +92,15 @@ func (b *backlog) take(size, limit int64) (about int64, ok bool) {
 // backlogs keeps one for each app and platform.
 type backlogs struct {
 	mu  sync.Mutex
-	all map[breakerKey]*backlog
+	all map[sideKey]*backlog
 }
 
 func (s *backlogs) of(platform jobs.Platform, app string) *backlog {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	k := breakerKey{platform, app}
+	k := sideKey{platform, app}
 	if s.all == nil || len(s.all) >= maxBacklogs {
-		s.all = map[breakerKey]*backlog{}
+		s.all = map[sideKey]*backlog{}
 	}
 	if s.all[k] == nil {
 		s.all[k] = &backlog{}
@@ -183,7 +183,9 @@ func (c *Core) whyAside(h held) string {
 		return "the job is paused"
 	case c.Breaker(h.seg.Job.Platform, h.seg.Job.App).Open:
 		return "the app can't send now, see its provider and credential events"
-	default:
+	case h.app.Rated():
 		return "the app is over its rate"
+	default:
+		return "the app's provider answers slowly, and other apps' jobs must not wait for it"
 	}
 }

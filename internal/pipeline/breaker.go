@@ -230,10 +230,10 @@ func (b *breaker) wake() {
 // breakers keeps one for each app and platform.
 type breakers struct {
 	mu  sync.Mutex
-	all map[breakerKey]*breaker
+	all map[sideKey]*breaker
 }
 
-type breakerKey struct {
+type sideKey struct {
 	platform jobs.Platform
 	app      string
 }
@@ -242,9 +242,9 @@ func (s *breakers) of(platform jobs.Platform, app string) *breaker {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.all == nil {
-		s.all = map[breakerKey]*breaker{}
+		s.all = map[sideKey]*breaker{}
 	}
-	k := breakerKey{platform, app}
+	k := sideKey{platform, app}
 	if s.all[k] == nil {
 		s.all[k] = newBreaker()
 	}

@@ -235,8 +235,7 @@ func (s *stage) runGroups(rt *rapid.T, faults int) (troubled bool) {
 			troubled = true
 			a.lapse()
 		case what == 2 && s.toGive > 0:
-			s.toGive--
-			s.order(Order{Kind: rapid.SampledFrom([]OrderKind{OrderPause, OrderPause, OrderCancel, ""}).Draw(rt, "order"), Scope: Scope{App: jobs.DefaultApp}})
+			s.drawOrder(rt)
 		case what == 3:
 			rapid.SampledFrom(s.actors).Draw(rt, "who hears").hear()
 		default:

@@ -84,8 +84,7 @@ func (s *stage) run(rt *rapid.T, faults int) (troubled bool) {
 			troubled = true
 			a.expire()
 		case what == 2 && s.toGive > 0:
-			s.toGive--
-			s.order(Order{Kind: rapid.SampledFrom([]OrderKind{OrderPause, OrderPause, OrderCancel, ""}).Draw(rt, "order"), Scope: Scope{App: jobs.DefaultApp}})
+			s.drawOrder(rt)
 		case what == 3:
 			rapid.SampledFrom(s.actors).Draw(rt, "who hears").hear()
 		default:
@@ -225,3 +224,9 @@ var _ Apps = (*actor)(nil)
 
 // Known implements Apps.
 func (a *actor) Known(jobs.Platform) []string { return []string{jobs.DefaultApp} }
+
+// drawOrder gives one of the orders that may still be given.
+func (s *stage) drawOrder(rt *rapid.T) {
+	s.toGive--
+	s.order(Order{Kind: rapid.SampledFrom([]OrderKind{OrderPause, OrderPause, OrderCancel, ""}).Draw(rt, "order"), Scope: Scope{App: jobs.DefaultApp}})
+}

@@ -31,12 +31,7 @@ func weight(d Delivery) int { return 1 + len(d.Body)/DeliveryBytes }
 // shares are what each app that this worker has holds of the deliveries of PUSH_JOBS. It is safe for concurrent use.
 type shares struct {
 	mu   sync.Mutex
-	apps map[shareKey]*share
-}
-
-type shareKey struct {
-	platform jobs.Platform
-	app      string
+	apps map[sideKey]*share
 }
 
 // share is one app's. Weights are of deliveries.
@@ -51,13 +46,13 @@ type share struct {
 
 // enter takes a share for a delivery whose sending begins; false if it would be beyond the most that one app may hold, and its deliveries are
 // slow. Whoever entered leaves.
-func (s *shares) enter(key shareKey, weight, most int, now time.Time) bool {
+func (s *shares) enter(key sideKey, weight, most int, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	one := s.apps[key]
 	if one == nil {
 		if s.apps == nil {
-			s.apps = make(map[shareKey]*share)
+			s.apps = make(map[sideKey]*share)
 		}
 		one = &share{}
 		s.apps[key] = one
@@ -84,7 +79,7 @@ func (s *shares) others(but *share, now time.Time) bool {
 	return false
 }
 
-func (s *shares) leave(key shareKey, weight int, now time.Time) {
+func (s *shares) leave(key sideKey, weight int, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	one := s.apps[key]
@@ -124,7 +119,7 @@ func (c *Core) share(h held, weight int) (leave func(), ok bool) {
 	if h.Stream != jobs.StreamJobs || c.MaxDeliveries == 0 || h.app.Rated() {
 		return nothing, true
 	}
-	key := shareKey{h.seg.Job.Platform, h.seg.Job.App}
+	key := sideKey{h.seg.Job.Platform, h.seg.Job.App}
 	if !c.shares.enter(key, weight, max(c.MaxDeliveries/2, 1), c.Clock.Now()) {
 		return nil, false
 	}

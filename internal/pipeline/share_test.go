@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -36,7 +37,7 @@ func TestSlowAppsShareIsBounded(t *testing.T) {
 					ended <- core.Handle(context.WithoutCancel(t.Context()), job(uint64(10+i), 1, fmt.Sprintf(`,"app":"slow","id":"s%d"`, i)))
 				}()
 			}
-			core.shares.apps = map[shareKey]*share{
+			core.shares.apps = map[sideKey]*share{
 				{jobs.APNS, "slow"}: {before: row.before, came: tenOClock}, {jobs.GCM, "slow"}: {came: tenOClock.Add(time.Second - othersStay)},
 			}
 			if row.alone {
@@ -78,9 +79,9 @@ func TestSlowAppsShareIsBounded(t *testing.T) {
 // TestShareOfTheIntake: an app may hold more than its share as long as what it holds passes quickly.
 func TestShareOfTheIntake(t *testing.T) {
 	const most = 100
-	key := shareKey{jobs.APNS, "a"}
+	key := sideKey{jobs.APNS, "a"}
 	now := tenOClock
-	s := shares{apps: map[shareKey]*share{{jobs.GCM, "b"}: {came: tenOClock.Add(1000 * time.Hour)}}}
+	s := shares{apps: map[sideKey]*share{{jobs.GCM, "b"}: {came: tenOClock.Add(1000 * time.Hour)}}}
 	enter := func(want bool, why string) {
 		t.Helper()
 		if got := s.enter(key, 10, most, now); got != want {
@@ -108,7 +109,7 @@ func TestShareOfTheIntake(t *testing.T) {
 	if held := s.apps[key].held; held != most {
 		t.Errorf("it holds %d; its share is %d and it has more to send", held, most)
 	}
-	if !s.enter(shareKey{jobs.GCM, "a"}, 10, most, now) {
+	if !s.enter(sideKey{jobs.GCM, "a"}, 10, most, now) {
 		t.Error("another's share is taken for its own")
 	}
 	now = now.Add(time.Second)
@@ -139,7 +140,7 @@ func TestShareIsOfTheProvidersTime(t *testing.T) {
 			w.others = map[string]*scriptedApp{"other": {attempts: 1, deadline: w.app.deadline}}
 			core := w.core()
 			core.MaxDeliveries = 8
-			held := func() int { return core.shares.apps[shareKey{jobs.APNS, jobs.DefaultApp}].held }
+			held := func() int { return core.shares.apps[sideKey{jobs.APNS, jobs.DefaultApp}].held }
 			w.app.onSend = func() {
 				if n := held(); n != 1 {
 					t.Errorf("%d are held while the provider is asked", n)
@@ -156,5 +157,20 @@ func TestShareIsOfTheProvidersTime(t *testing.T) {
 				t.Errorf("disposition %d, %d held, %d commits", got, held(), asked)
 			}
 		})
+	}
+}
+
+// TestSlowAppWithAFullBacklogIsToldWhy: a job that finds neither a share nor room becomes a dead letter that names the reason.
+func TestSlowAppWithAFullBacklogIsToldWhy(t *testing.T) {
+	w := newWorld()
+	w.app.backlog, w.parked = 100<<10, Parked{Messages: 100, Size: 1 << 10}
+	core := w.core()
+	core.MaxDeliveries = 2
+	core.shares.apps = map[sideKey]*share{{jobs.APNS, jobs.DefaultApp}: {held: 1, begun: w.now}, {jobs.APNS, "other"}: {came: w.now}}
+	if got := core.Handle(t.Context(), job(7, 1, `,"id":"x"`)); got != Ack || len(w.dead) != 1 {
+		t.Fatalf("disposition %d, %d letters", got, len(w.dead))
+	}
+	if text := jobs.Faults(w.dead[0].Event.Dead.Faults).Error(); !strings.Contains(text, "provider answers slowly") {
+		t.Error(text)
 	}
 }

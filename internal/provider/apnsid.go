@@ -11,8 +11,8 @@ const uuidText = 36
 
 // apnsIDs makes the apns-id of each recipient of a job: a UUID of the kind that everybody may fill as they like (version 8, RFC 9562
 // 5.8), with bits of a hash of app and job in front and the recipient's index in its last four bytes. It is the same in every
-// round and on every worker, so that a notification that had to be sent again can be recognised. Only the index differs within a job:
-// a hash for each recipient would be a tenth of what sending costs.
+// round and on every worker, so that a notification that had to be sent again can be recognised. Only the index differs within a job, because a
+// hash for each recipient costs (docs/decisions/002-apns-id.md).
 func apnsIDs(app, job string, positions []int) []string {
 	front := newAPNSIDs(app, job)
 	text := make([]byte, 0, len(positions)*uuidText)

@@ -65,7 +65,7 @@ func TestCluster(t *testing.T) {
 			t.Errorf("%s: %+v, %v", stream, info, err)
 		}
 	}
-	if c.single(t.Context(), jobs.StreamResults) {
+	if c.oneCopy(t.Context(), jobs.StreamResults) {
 		t.Error("a follower's answer would be taken for the leader's")
 	}
 	// Both commit the same events until they know; one of each is stored.

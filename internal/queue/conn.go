@@ -78,7 +78,7 @@ type Conn struct {
 	marks    *marks
 	durables durables
 	strays   strays
-	singles  singles
+	copies   copies
 	// violation is the last thing that the server forbade; see blame.
 	violation atomic.Pointer[error]
 	// muted says that the server forbids this user to tell the fleet anything; see Tell.

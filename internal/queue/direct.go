@@ -11,52 +11,51 @@ import (
 )
 
 // Of a stream that allows it, any of its copies answers direct reads, which may be behind the others. Where there is only one copy, it is the
-// leader, and one direct read tells of a hundred subjects at once: a twentieth of what as many questions to the leader cost.
+// leader, and one direct read tells of a hundred subjects at once (docs/decisions/003-direct-reads.md).
 
 const (
-	apiDirect = "$JS.API.DIRECT.GET."
-	// singleFor is how long it is believed that a stream has one copy, and doubtFor how long a direct read that was not answered keeps
+	// copiesFor is how long it is believed that a stream has one copy, and doubtFor how long a direct read that was not answered keeps
 	// from the next: the server may not allow them to this user.
-	singleFor = 10 * time.Second
+	copiesFor = 10 * time.Second
 	doubtFor  = 10 * time.Minute
 	// mostDirect is how many subjects the broker takes in one direct read.
 	mostDirect = 1024
 )
 
-// singles remembers which streams have one copy and allow direct reads.
-type singles struct {
+// copies remembers which streams have one copy and allow direct reads.
+type copies struct {
 	mu    sync.Mutex
-	known map[string]singleState
+	known map[string]copyState
 }
 
-type singleState struct {
-	single bool
-	until  time.Time // it holds
+type copyState struct {
+	one   bool
+	until time.Time // it holds
 }
 
-// single says whether the stream has one copy that may be read directly, as it was in the last seconds.
-func (c *Conn) single(ctx context.Context, stream string) bool {
+// oneCopy says whether the stream has one copy that may be read directly, as it was in the last seconds.
+func (c *Conn) oneCopy(ctx context.Context, stream string) bool {
 	now := time.Now()
-	c.singles.mu.Lock()
-	state := c.singles.known[stream]
-	c.singles.mu.Unlock()
+	c.copies.mu.Lock()
+	state := c.copies.known[stream]
+	c.copies.mu.Unlock()
 	if now.Before(state.until) {
-		return state.single
+		return state.one
 	}
 	info, err := c.streamInfo(ctx, stream)
 	if err != nil {
 		return false // whoever asks the leader hears of it
 	}
-	single := info != nil && info.Config.AllowDirect && info.Config.Replicas == 1
-	c.singles.put(stream, singleState{single, now.Add(singleFor)})
-	return single
+	one := info != nil && info.Config.AllowDirect && info.Config.Replicas == 1
+	c.copies.put(stream, copyState{one, now.Add(copiesFor)})
+	return one
 }
 
-func (s *singles) put(stream string, state singleState) {
+func (s *copies) put(stream string, state copyState) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.known == nil {
-		s.known = make(map[string]singleState)
+		s.known = make(map[string]copyState)
 	}
 	s.known[stream] = state
 }
@@ -75,7 +74,7 @@ func (c *Conn) absentDirect(ctx context.Context, stream string, subjects []strin
 	answers, err := c.askStream(ctx, &nats.Msg{Subject: apiDirect + stream, Data: question})
 	if err != nil {
 		if c.Connected() && ctx.Err() == nil {
-			c.singles.put(stream, singleState{false, time.Now().Add(doubtFor)})
+			c.copies.put(stream, copyState{false, time.Now().Add(doubtFor)})
 		}
 		return nil, false
 	}

@@ -16,7 +16,7 @@ import (
 func TestAbsentDirect(t *testing.T) {
 	t.Parallel()
 	_, c := broker(t)
-	if !c.single(t.Context(), jobs.StreamResults) || c.single(t.Context(), jobs.StreamJobs) || c.single(t.Context(), "NONE") {
+	if !c.oneCopy(t.Context(), jobs.StreamResults) || c.oneCopy(t.Context(), jobs.StreamJobs) || c.oneCopy(t.Context(), "NONE") {
 		t.Fatal("it is not seen which streams can be read directly")
 	}
 	var subjects []string
@@ -41,7 +41,7 @@ func TestAbsentDirect(t *testing.T) {
 	if _, known := c.absentDirect(t.Context(), "NONE", subjects); known {
 		t.Error("it knows what a stream holds that does not exist")
 	}
-	if c.single(t.Context(), "NONE") {
+	if c.oneCopy(t.Context(), "NONE") {
 		t.Error("after that it would ask again")
 	}
 }
@@ -54,7 +54,7 @@ func TestAbsentWithoutDirectReads(t *testing.T) {
 	if _, err := c.Commit(t.Context(), event); err != nil {
 		t.Fatal(err)
 	}
-	c.singles.put(jobs.StreamResults, singleState{false, time.Now().Add(time.Hour)})
+	c.copies.put(jobs.StreamResults, copyState{false, time.Now().Add(time.Hour)})
 	other := results.SubjectOf(jobs.APNS, "default", "not-there", "0", 0)
 	if diff := cmp.Diff([]bool{false, true}, c.Absent(t.Context(), []string{event.Subject(), other})); diff != "" {
 		t.Error(diff)

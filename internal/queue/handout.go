@@ -26,16 +26,16 @@ type held struct {
 	slots int // that it takes
 }
 
-// mostTogether is how many deliveries are handled together at most. More would share no more of the cost, and wait longer for the
+// MostTogether is how many deliveries are handled together at most. More would share no more of the cost, and wait longer for the
 // slowest of them.
-const mostTogether = 128
+const MostTogether = 128
 
 // handOut hands out what has its slots.
 func (p *pull) handOut(work context.Context) {
 	for len(p.fresh) > 0 {
 		n := 1
 		if p.Together != nil {
-			n = min(len(p.fresh), mostTogether)
+			n = min(len(p.fresh), MostTogether)
 		}
 		all := slices.Clone(p.fresh[:n])
 		p.fresh = append(p.fresh[:0], p.fresh[n:]...)

@@ -45,7 +45,7 @@ type leases struct {
 	heartbeat time.Duration
 
 	mu      sync.Mutex
-	held    lease // the ring of all, which begins and ends here: a map's entry costs a job of one recipient ten times as much
+	held    lease // the ring of all, which begins and ends here
 	every   time.Duration
 	changed chan struct{} // has room for one
 

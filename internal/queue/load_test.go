@@ -52,10 +52,13 @@ func TestLoadSaysWhatWaits(t *testing.T) {
 	if _, err := c.Put(ctx, segment(t, "parked", 2), time.Time{}, 0); err != nil {
 		t.Fatal(err)
 	}
-	ahead.Store(int64(time.Hour)) // the broker's clock is ours plus a constant: an hour passes
-	if load, err = c.Load(ctx); err != nil {
-		t.Fatal(err)
-	}
+	ahead.Store(int64(time.Hour))                         // the broker's clock is ours plus a constant: an hour passes
+	until(t, "the broker has counted them", func() bool { // it does so a moment after it has stored them
+		if load, err = c.Load(ctx); err != nil {
+			t.Fatal(err)
+		}
+		return ofDurable(t, load, "intake-gcm-bulk").Pending > 2 && ofDurable(t, load, "apns-default-normal").Pending > 0
+	})
 	intake := ofDurable(t, load, "intake-gcm-bulk")
 	if intake.Pending != 3 || intake.InFlight != 0 || intake.Age < time.Hour || intake.Age > time.Hour+patience {
 		t.Errorf("three jobs of an hour ago: %+v", intake)

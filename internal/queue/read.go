@@ -16,6 +16,7 @@ import (
 // Subjects of the JetStream API that the client library has no call for in the form we need.
 const (
 	apiGet      = "$JS.API.STREAM.MSG.GET."
+	apiDirect   = "$JS.API.DIRECT.GET."
 	apiNext     = "$JS.API.CONSUMER.MSG.NEXT."
 	apiStream   = "$JS.API.STREAM.INFO."
 	apiConsumer = "$JS.API.CONSUMER.INFO."
@@ -64,7 +65,7 @@ func lastQuestion(stream, subject string) *nats.Msg {
 
 // absent says on which of the subjects the stream certainly has nothing.
 func (c *Conn) absent(ctx context.Context, stream string, subjects []string) []bool {
-	if c.single(ctx, stream) {
+	if c.oneCopy(ctx, stream) {
 		if absent, known := c.absentDirect(ctx, stream, subjects); known {
 			return absent
 		}
