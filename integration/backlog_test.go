@@ -34,6 +34,9 @@ func TestPausedAppFillsItsBacklog(t *testing.T) {
 		return text
 	}
 	command("enqueue", "pause", "--app", "legacy")
+	for _, w := range f.all {
+		w.waitFor(heardOrders)
+	}
 	send := func(format string, args ...any) {
 		t.Helper()
 		if err := nc.PublishMsg(&nats.Msg{Subject: "push.apns", Data: fmt.Appendf(nil, format, args...)}); err != nil {
@@ -69,7 +72,7 @@ func TestPausedAppFillsItsBacklog(t *testing.T) {
 	taken(t, nc)
 	for _, n := range ledger(t, f.control) {
 		if strings.HasPrefix(n.Token, "5") {
-			t.Fatal("somebody got a notification of a paused app")
+			t.Fatalf("somebody got a notification of a paused app: %+v", n)
 		}
 	}
 	command("enqueue", "resume", "--app", "legacy")

@@ -13,6 +13,9 @@ import (
 // slowly is a provider that takes a second for every answer, so that a campaign is under way for a while.
 const slowly = `{"rules":[{"percent":100,"answer":{"latency":"1s"}}]}`
 
+// heardOrders is what a worker logs when a pause or a cancel holds for it, which is within a second of the command's end.
+const heardOrders = "what is paused and cancelled has changed"
+
 // enqueue runs the command line against the theatre's broker and demands that it succeeds.
 func (s *theatre) enqueue(args ...string) string {
 	s.t.Helper()
@@ -108,6 +111,7 @@ func TestPauseOutlivesTheWorkers(t *testing.T) {
 	other := a.order(jobs.APNS, "default", "other", 2_000, nil)
 	first := s.worker("one")
 	s.enqueue("pause", "--campaign", "quiet")
+	first.waitFor(heardOrders)
 	s.orders = []*order{paused, short, other}
 	if err := s.publish(s.orders...); err != nil {
 		t.Fatal(err)

@@ -20,9 +20,9 @@ const (
 	lookEvery     = 250 * time.Millisecond
 	lookTimeout   = 500 * time.Millisecond
 	orderPatience = 800 * time.Millisecond
-	// lookSoon is the pause after a nudge, lookAgain how often.
-	lookSoon  = 20 * time.Millisecond
-	lookAgain = 5
+	// lookSoon is the pause after a nudge that found nothing new yet; each is twice as long as the one before, for lookAgain of them.
+	lookSoon  = 2 * time.Millisecond
+	lookAgain = 6
 	// sweepAgain is when a change of orders is followed by a second look at the schedules: by then every worker has heard of it, and
 	// what one that had not heard put aside is there.
 	sweepAgain = 3 * time.Second
@@ -103,7 +103,8 @@ func (w *Watcher) Run(ctx context.Context) error {
 		}
 		pause := lookEvery
 		if soon > 0 {
-			soon, pause = soon-1, lookSoon
+			pause = lookSoon << (lookAgain - soon)
+			soon--
 		}
 		timer := time.NewTimer(pause)
 		select {
@@ -143,7 +144,11 @@ func (w *Watcher) look(ctx context.Context) (changed bool) {
 func (w *Watcher) well(asked time.Time) {
 	first := !w.known.Load()
 	if w.changed || first {
-		w.orders.Store(pipeline.NewOrders(w.book.list()))
+		all := w.book.list()
+		w.orders.Store(pipeline.NewOrders(all))
+		if w.changed {
+			w.conn.tellOrders(all)
+		}
 		w.changed = false
 	}
 	w.heard = asked
@@ -157,6 +162,17 @@ func (w *Watcher) well(asked time.Time) {
 		defer w.mu.Unlock()
 		close(w.waiting)
 	}
+}
+
+// tellOrders logs how much is paused and cancelled for this worker from now on.
+func (c *Conn) tellOrders(all []pipeline.Order) {
+	pauses := 0
+	for _, order := range all {
+		if order.Kind == pipeline.OrderPause {
+			pauses++
+		}
+	}
+	c.log.Info().Int("pauses", pauses).Int("cancels", len(all)-pauses).Msg("what is paused and cancelled has changed")
 }
 
 // trouble notes that the orders could not be read. The first time for long is told.

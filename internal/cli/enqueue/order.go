@@ -66,7 +66,7 @@ type pauseCmd struct {
 
 // Help is shown below the usage line of "enqueue pause --help".
 func (*pauseCmd) Help() string {
-	return `Holds jobs back on all workers, those that come later included, until "enqueue resume". Segments that are being sent are finished. A recipient
+	return `Holds jobs back on all workers within a second, those that come later included, until "enqueue resume". Segments that are being sent are finished. A recipient
 whose deadline (expiration, time_to_live) passes meanwhile is skipped as expired.
 
 Examples:
