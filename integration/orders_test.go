@@ -13,8 +13,8 @@ import (
 // slowly is a provider that takes a second for every answer, so that a campaign is under way for a while.
 const slowly = `{"rules":[{"percent":100,"answer":{"latency":"1s"}}]}`
 
-// heardOrders is what a worker logs when a pause or a cancel holds for it, which is within a second of the command's end.
-const heardOrders = "what is paused and cancelled has changed"
+// heardOrders is what a worker logs when a first pause or cancel holds for it, which is within a second of the command's end.
+const heardOrders = "what is paused and cancelled was read"
 
 // enqueue runs the command line against the theatre's broker and demands that it succeeds.
 func (s *theatre) enqueue(args ...string) string {

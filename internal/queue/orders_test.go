@@ -195,6 +195,30 @@ func TestWatcherWithoutItsBucket(t *testing.T) {
 	until(t, "an order in the new bucket is heard of", func() bool { return w.Orders().Pause(segment(t, "j", 1)) })
 }
 
+// A bucket that was made anew has no orders in it: those of the old one hold no longer, however soon that is noticed.
+func TestOrdersOfALostBucketEnd(t *testing.T) {
+	t.Parallel()
+	_, c := broker(t)
+	give(t, c, pipeline.OrderPause, pipeline.Scope{App: "default"})
+	w := c.Watch()
+	w.look(t.Context())
+	if !w.Orders().Pause(segment(t, "j", 1)) {
+		t.Fatal("the pause is not known")
+	}
+	if err := c.js.DeleteStream(t.Context(), "KV_PUSH_CONTROL"); err != nil {
+		t.Fatal(err)
+	}
+	w.look(t.Context())
+	if !w.Orders().Pause(segment(t, "j", 1)) {
+		t.Error("the pause ended before there was another bucket")
+	}
+	ensure(t, c)
+	w.look(t.Context())
+	if w.Orders().Pause(segment(t, "j", 1)) {
+		t.Error("the pause outlives its bucket")
+	}
+}
+
 // A schedule becomes work in one step, with all it says of itself, and once however many do it.
 func TestSweepTurnsSchedulesIntoWork(t *testing.T) {
 	t.Parallel()

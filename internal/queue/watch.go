@@ -93,7 +93,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 	soon := 0
 	for ctx.Err() == nil {
 		if renewed.Swap(false) {
-			w.book = newOrderBook() // the bucket may be another
+			w.forget() // the bucket may be another
 		}
 		if w.look(ctx) {
 			select {
@@ -147,7 +147,7 @@ func (w *Watcher) well(asked time.Time) {
 		all := w.book.list()
 		w.orders.Store(pipeline.NewOrders(all))
 		if w.changed {
-			w.conn.tellOrders(all)
+			w.tell(all)
 		}
 		w.changed = false
 	}
@@ -164,21 +164,24 @@ func (w *Watcher) well(asked time.Time) {
 	}
 }
 
-// tellOrders logs how much is paused and cancelled for this worker from now on.
-func (c *Conn) tellOrders(all []pipeline.Order) {
+// tell logs how much is paused and cancelled for this worker from now on.
+func (w *Watcher) tell(all []pipeline.Order) {
 	pauses := 0
 	for _, order := range all {
 		if order.Kind == pipeline.OrderPause {
 			pauses++
 		}
 	}
-	c.log.Info().Int("pauses", pauses).Int("cancels", len(all)-pauses).Msg("what is paused and cancelled has changed")
+	w.conn.log.Info().Int("pauses", pauses).Int("cancels", len(all)-pauses).Msg("what is paused and cancelled was read")
 }
+
+// forget begins to read from the start. What held goes on holding until that is done; a bucket with nothing in it ends it.
+func (w *Watcher) forget() { w.book, w.changed = newOrderBook(), true }
 
 // trouble notes that the orders could not be read. The first time for long is told.
 func (w *Watcher) trouble(ctx context.Context, err error) {
 	if answered(err) == codeStreamNotFound {
-		w.book = newOrderBook()
+		w.forget()
 		err = w.conn.noStream(bucketStream(jobs.BucketControl))
 	}
 	if ctx.Err() != nil || w.conn.now().Sub(w.heard) < orderPatience {
