@@ -30,7 +30,8 @@ func TestSlowAppsShareIsBounded(t *testing.T) {
 			w.others = map[string]*scriptedApp{"slow": {attempts: 1, rated: row.rated, deadline: w.app.deadline}}
 			core := w.core()
 			core.MaxDeliveries = 8
-			waits, goOn, ended := make(chan struct{}), make(chan struct{}), make(chan Disposition)
+			waits, goOn, ended := make(chan struct{}), make(chan struct{}), make(chan Disposition, 6)
+			defer close(goOn)
 			w.others["slow"].onSend = func() { waits <- struct{}{}; <-goOn }
 			begin := func(i int) {
 				go func() {
@@ -49,8 +50,13 @@ func TestSlowAppsShareIsBounded(t *testing.T) {
 			}
 			begin(4)
 			if row.parked {
-				if got := <-ended; got != Ack || len(w.puts) != 1 {
-					t.Errorf("disposition %d, %d put aside", got, len(w.puts))
+				select {
+				case got := <-ended:
+					if got != Ack || len(w.puts) != 1 {
+						t.Errorf("disposition %d, %d put aside", got, len(w.puts))
+					}
+				case <-waits:
+					t.Fatal("it is sent beyond its share")
 				}
 			} else {
 				<-waits
